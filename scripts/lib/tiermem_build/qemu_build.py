@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Configures, builds and installs QEMU from the tree that qemu_tree.py composes.
+
+Under one folder (build/ of the checkout, or --build-dir): qemu-src the tree, qemu-build ninja's, qemu what is
+installed, with bin/, python/ (QEMU's own packages: qemu.qmp, qemu.machine; put it on PYTHONPATH) and tests/.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import cache, log, qemu_tree, suites
+
+CONFIGURE = [
+    "--target-list=x86_64-softmmu", "--without-default-features", "--enable-system", "--enable-tcg", "--enable-kvm",
+    "--enable-plugins", "--enable-tools", "--enable-fdt=system", "--enable-slirp", "--enable-numa",
+    "--enable-trace-backends=log", "--enable-werror", "--disable-docs", "--disable-install-blobs", "--disable-download",
+]
+PROGRAMS = ["qemu-system-x86_64", "qemu-img", "qemu-io"]
+TOOLS_SUITE = "bookworm-backports"  # bookworm's meson is too old for QEMU
+
+
+def tools():
+    """A private Python environment with the meson that QEMU asks for; the host's is left alone."""
+    suite = suites.Suite(TOOLS_SUITE)
+    packages = ["meson", "python3-pycotap"]
+    versions = suite.remembered("meson", lambda: [suite.show(package)["Version"] for package in packages])
+    return cache.entry("qemu-tools", cache.key(*versions), lambda folder: _make_tools(suite, packages, folder))
+
+
+def _make_tools(suite, packages, folder):
+    log.step("unpacking the build tools QEMU needs (meson)")
+    suite.unpack(packages, folder / "packages")
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", "--without-pip", folder / "venv"],
+                   check=True)
+    site, = (folder / "venv/lib").glob("python3*/site-packages")
+    for package in (folder / "packages/usr/lib/python3/dist-packages").iterdir():
+        package.rename(site / package.name)
+
+
+def environment():
+    """ccache in the cache folder, usable from checkouts at any path."""
+    folder = cache.root() / "ccache"
+    return {**os.environ, "CCACHE_DIR": str(folder), "CCACHE_MAXSIZE": "3G", "CCACHE_NOHASHDIR": "1",
+            "CCACHE_SLOPPINESS": "time_macros", "CCACHE_CPP2": "1"}
+
+
+def configure(base, logs):
+    """Runs QEMU's configure when it never ran here or its arguments have changed."""
+    folder = base / "qemu-build"
+    command = ["../qemu-src/configure", f"--prefix={base / 'qemu'}", f"--python={tools()}/venv/bin/python3",
+               "--cc=ccache gcc", "--cxx=ccache g++", *CONFIGURE]
+    stamp = folder / "configured"
+    if stamp.exists() and stamp.read_text() == "\n".join(command):
+        return
+    log.step("configuring QEMU")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    log.run(command, logs / "qemu-configure.log", "QEMU's configure", cwd=folder, env=environment())
+    stamp.write_text("\n".join(command))
+
+
+def compile(base, logs, targets, jobs):
+    """Builds ninja targets in base/qemu-build."""
+    log.step(f"compiling QEMU ({', '.join(targets)})")
+    log.run(["nice", "ninja", f"-j{jobs}", *targets], logs / "qemu-ninja.log", "compiling QEMU",
+            cwd=base / "qemu-build", env=environment())
+
+
+def install(base, targets, into):
+    """Copies programs, tests and QEMU's Python packages from the build to a folder."""
+    build = base / "qemu-build"
+    for target in targets:
+        place = into / "bin" / target if target in PROGRAMS else into / target
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(build / target, place)
+    shutil.copytree(base / "qemu-src/python/qemu", into / "python/qemu")
+    shutil.copytree(base / "qemu-src/scripts/qmp", into / "scripts/qmp")

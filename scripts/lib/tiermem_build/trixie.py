@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A Debian 13 tree in the cache in which modules for its kernels are compiled with its compiler.
+
+Its libraries and tools are only ever used through chroot; the host's root is not touched.
+"""
+
+import subprocess
+from pathlib import Path
+
+from . import cache, guest_kernel, log, suites
+
+
+def kernel(series):
+    """The Kernel of a series inside its tree (paths as the host sees them)."""
+    suite = suites.Suite(guest_kernel.SERIES[series])
+    release, version, headers = guest_kernel.header_packages(suite)
+    root = cache.entry("trixie-tree", cache.key(series, version, Path(__file__)),
+                       lambda folder: _make_tree(suite, headers, folder))
+    return guest_kernel.Kernel(release, root)
+
+
+def _sources(suite):
+    """apt lines for trixie and, on top, the suite of the kernel."""
+    archive, security = suites.mirrors()
+    lines = [f"deb {archive} {name} main" for name in dict.fromkeys(["trixie", "trixie-updates", suite.name])]
+    return lines + ([f"deb {security} trixie-security main"] if security else [])
+
+
+def _make_tree(suite, headers, folder):
+    log.step(f"making a Debian 13 tree with {headers[-1]}")
+    # The compiler is the one the headers ask for; g++ of the same version builds the C++ part of the driver.
+    wanted = [name for package in headers for name in suite.depends(package)]
+    compilers = sorted({name.replace("gcc", "g++") for name in wanted if name.startswith("gcc-") and name[4:].isdigit()})
+    include = ",".join([*headers, "make", *(compilers or ["g++"])])
+    log.run(["nice", "mmdebstrap", "--variant=apt", "--architectures=amd64", f"--include={include}",
+             "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
+             "trixie", folder, *_sources(suite)], cache.root() / "trixie-tree.log", "mmdebstrap trixie")
+
+
+def run(kernel, work, command, logfile):
+    """Runs a build command that names host paths inside the tree, on a copy of `work`."""
+    inside = kernel.root / "build" / work.name
+    inside.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["rsync", "-a", "--delete", f"{work}/", f"{inside}/"], check=True)
+    words = [str(word).replace(str(work), f"/build/{work.name}").replace(str(kernel.root), "") for word in command]
+    try:
+        log.run(["chroot", kernel.root, *words], logfile, f"the build for {kernel.release}")
+    finally:
+        subprocess.run(["rsync", "-a", f"{inside}/", f"{work}/"], check=True)
