@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Performance counters with PEBS for x86 under TCG
+ *
+ * State and entry points of the emulation that the CPU property
+ * "x-tcg-pebs" turns on; see docs/system/i386/tcg-pebs.rst.
+ *
+ * Architecture: Intel SDM volume 3B, "Performance Monitoring" (chapters on
+ * architectural performance monitoring versions 4 and 5, PEBS and the debug
+ * store area); MSR numbers: SDM volume 4.
+ *
+ * Threads: all state belongs to the vCPU and is touched by its own thread
+ * only, or by any thread while the vCPU is stopped.
+ */
+
+#ifndef I386_PEBS_H
+#define I386_PEBS_H
+
+#include "exec/vaddr.h"
+
+typedef struct CPUArchState CPUX86State;
+
+/* The kinds of events that translated code can count. */
+typedef enum X86PMUClass {
+    X86_PMU_LOADS,              /* instructions that read memory */
+    X86_PMU_STORES,             /* instructions that write memory */
+    X86_PMU_INSNS,              /* instructions */
+    X86_PMU_CLASSES,
+} X86PMUClass;
+
+/* Counting depends on the privilege level: ring 0 (OS) or above (USR). */
+enum {
+    X86_PMU_OS,
+    X86_PMU_USR,
+    X86_PMU_RINGS,
+};
+
+/* TB flags, next to the HF_xxx ones: the code counts events of this class. */
+#define X86_PMU_TB_FLAG(class)  (1U << (29 + (class)))
+#define X86_PMU_TB_FLAGS        (7U << 29)
+
+#define X86_PMU_MAX_GP          8
+#define X86_PMU_FIXED           3
+#define X86_PMU_COUNTERS        (X86_PMU_MAX_GP + X86_PMU_FIXED)
+
+/* Counters that have no field of their own in CPUX86State follow here. */
+typedef struct X86PMUState {
+    /* What the guest has written (migrated). */
+    uint64_t pebs_enable;
+    uint64_t pebs_data_cfg;
+    uint64_t pebs_ld_lat;       /* threshold of load latency, in cycles */
+    uint64_t pebs_frontend;
+    uint64_t ds_area;           /* linear address */
+    uint64_t offcore_rsp[2];
+    uint64_t last_tsc;          /* time stamp of the last record */
+    bool pmi_pending;           /* came while LVTPC was masked */
+
+    /*
+     * Derived from the MSRs by x86_pmu_update().  Translated code decrements
+     * @countdown and calls the helper when it gets negative; the difference
+     * to @armed has not been added to the counters yet.
+     */
+    int32_t countdown[X86_PMU_RINGS][X86_PMU_CLASSES];
+    int32_t armed[X86_PMU_RINGS][X86_PMU_CLASSES];
+    uint16_t counters[X86_PMU_RINGS][X86_PMU_CLASSES]; /* bit mask */
+    uint16_t filtered;          /* counters that count some events only */
+    uint32_t tb_flags[X86_PMU_RINGS];
+} X86PMUState;
+
+/*
+ * Memory model: how long an access took and where its data was.
+ *
+ * Without a model every access is reported with X86_PMU_DEFAULT_LATENCY and
+ * as X86_MEM_LOCAL_DRAM.
+ */
+#define X86_PMU_DEFAULT_LATENCY 200 /* cycles; a plausible DRAM access */
+
+typedef enum X86MemSource {
+    X86_MEM_UNKNOWN,
+    X86_MEM_L1,
+    X86_MEM_FILL_BUFFER,
+    X86_MEM_L2,
+    X86_MEM_L3,
+    X86_MEM_LOCAL_DRAM,
+    X86_MEM_REMOTE_DRAM,        /* another node, also one without CPUs */
+} X86MemSource;
+
+typedef struct X86MemAccess {
+    vaddr addr;                 /* linear address */
+    unsigned size;              /* bytes; of the first access of a string op */
+    bool store;
+    bool locked;                /* part of a LOCK operation */
+    bool user;                  /* made at CPL > 0 */
+} X86MemAccess;
+
+typedef struct X86MemCost {
+    uint32_t latency;           /* cycles; records saturate at 65535 */
+    X86MemSource source;
+    bool stlb_miss;
+} X86MemCost;
+
+/*
+ * Called on the thread of the vCPU, just after the access, without the BQL;
+ * @cost holds the default.  It is called for each access that may matter to
+ * a counter that filters by cost (load latency, data source), and else for
+ * the accesses that get a record.  Must not change guest state.
+ */
+typedef void X86MemoryModelFn(void *opaque, CPUState *cpu,
+                              const X86MemAccess *access, X86MemCost *cost);
+
+/*
+ * Set the memory model of all vCPUs; NULL takes it away.  Takes effect on
+ * each vCPU before its next translation block.  Needs the BQL.
+ */
+void x86_pmu_set_memory_model(X86MemoryModelFn *fn, void *opaque);
+
+/* Check the property and prepare @cpu; errors name the property. */
+bool x86_pmu_realize(X86CPU *cpu, Error **errp);
+
+/* Set the reset values that are not zero. */
+void x86_pmu_reset(CPUX86State *env);
+
+/* Add what translated code has counted to the counters. */
+void x86_pmu_sync(CPUX86State *env);
+
+/* After migration: check what came and derive the rest; false if invalid. */
+bool x86_pmu_post_load(CPUX86State *env);
+
+/* Recompute all derived state after the MSRs have changed. */
+void x86_pmu_update(CPUX86State *env);
+
+/* Add what the CPU can do to the answer of CPUID @leaf. */
+void x86_pmu_cpuid(CPUX86State *env, uint32_t leaf, uint32_t *eax,
+                   uint32_t *ebx, uint32_t *ecx, uint32_t *edx);
+
+typedef enum X86PMUAccess {
+    X86_PMU_NOT_MINE,           /* not a register of the PMU */
+    X86_PMU_DONE,
+    X86_PMU_FAULT,              /* #GP: nothing was changed */
+} X86PMUAccess;
+
+X86PMUAccess x86_pmu_rdmsr(CPUX86State *env, uint32_t msr, uint64_t *val);
+X86PMUAccess x86_pmu_wrmsr(CPUX86State *env, uint32_t msr, uint64_t val);
+X86PMUAccess x86_pmu_rdpmc(CPUX86State *env, uint32_t index, uint64_t *val);
+
+/* The guest has unmasked LVTPC: deliver what came before.  Needs the BQL. */
+void x86_pmu_lvtpc_unmasked(X86CPU *cpu);
+
+#endif /* I386_PEBS_H */
