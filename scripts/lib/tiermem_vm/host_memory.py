@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the host really holds of a machine's memory, as the kernel counts it, not as QEMU says."""
+
+import os
+import re
+from pathlib import Path
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def block_address(ramblocks, name):
+    """(host address, bytes) of a memory backend, from HMP's `info ramblock`."""
+    for line in ramblocks.splitlines():
+        words = line.split()
+        if words and words[0] in (name, f"/objects/{name}"):
+            numbers = [int(word, 16) for word in words if word.startswith("0x")]
+            return numbers[3], numbers[1]
+    raise KeyError(f"no RAM block {name} in:\n{ramblocks}")
+
+
+def resident(pid, address, size):
+    """Bytes of [address, address + size) that take host memory: of a private mapping its resident pages, of a
+    shared one the blocks of its file, since those stay when the page is merely unmapped."""
+    total = 0
+    for start, end, inode, rss in _mappings(pid):
+        if start < address + size and end > address:
+            file = Path(f"/proc/{pid}/map_files/{start:x}-{end:x}")
+            total += file.stat().st_blocks * 512 if inode else rss
+    return total
+
+
+def _mappings(pid):
+    """(start, end, inode, resident bytes) of each mapping."""
+    header = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ (\d+)")
+    current = None
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        found = header.match(line)
+        if found:
+            current = int(found[1], 16), int(found[2], 16), int(found[3])
+        elif line.startswith("Rss:"):
+            yield *current, int(line.split()[1]) * 1024
+
+
+def usage(pid):
+    """{"resident", "peak"} in bytes and {"minor-faults", "major-faults"} of the whole QEMU process."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return {"resident": int(status["VmRSS"].split()[0]) * 1024, "peak": int(status["VmHWM"].split()[0]) * 1024,
+            "minor-faults": int(fields[7]), "major-faults": int(fields[9])}
