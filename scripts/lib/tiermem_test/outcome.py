@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The result of one test, and how JUnit files say it."""
+
+import xml.etree.ElementTree as xml
+from dataclasses import dataclass
+
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`detail` is why a test failed or was skipped."""
+    name: str
+    state: str
+    detail: str = ""
+
+
+def from_junit(file):
+    """Outcomes of all test cases in a JUnit file, as meson and pytest write it."""
+    return [_outcome(case) for case in xml.parse(file).iter("testcase")]
+
+
+def _outcome(case):
+    name = "/".join(part for part in (case.get("classname"), case.get("name")) if part)
+    for tag in ("failure", "error"):
+        found = case.find(tag)
+        if found is not None:
+            return Outcome(name, FAILED, _text(found) or _text(case.find("system-err")))
+    found = case.find("skipped")
+    return Outcome(name, PASSED) if found is None else Outcome(name, SKIPPED, _text(found) or "no reason given")
+
+
+def _text(element):
+    if element is None:
+        return ""
+    return "\n".join(part for part in (element.get("message"), element.text) if part).strip()
