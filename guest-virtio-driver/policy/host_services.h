@@ -25,6 +25,13 @@ extern "C" {
  */
 void *tm_host_alloc(size_t bytes);
 
+/*
+ * tm_host_alloc_nowait() - the same, but never sleeps and never starts reclaim:
+ * for callers that hold a lock which the out-of-memory path takes. Fails more
+ * readily; meant for a few KiB at a time.
+ */
+void *tm_host_alloc_nowait(size_t bytes);
+
 /* tm_host_free() - give back what tm_host_alloc() returned; NULL is ignored. */
 void tm_host_free(void *memory);
 

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// arith.hpp - saturating integer arithmetic, and logarithms without floating
+// point. Everything is pure and works for every argument.
+//
+// Heat is ranked on a logarithmic scale: 16 steps an octave, so one step is
+// 4.4 %. log16(v) = floor(16 * log2(v)); exp16() is its inverse.
+#ifndef TIERMEM_POLICY_ARITH_HPP
+#define TIERMEM_POLICY_ARITH_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace tm {
+
+template <typename T> constexpr T sat_add(T a, T b) {
+    T sum{};
+    return __builtin_add_overflow(a, b, &sum) ? static_cast<T>(~T{0}) : sum;
+}
+
+template <typename T> constexpr T sat_sub(T a, T b) { return a > b ? static_cast<T>(a - b) : T{0}; }
+
+constexpr uint64_t sat_mul(uint64_t a, uint64_t b) {
+    uint64_t product = 0;
+    return __builtin_mul_overflow(a, b, &product) ? ~uint64_t{0} : product;
+}
+
+// a * b / c without overflow of the product where the result fits; c > 0.
+// Loses at most the low bits that a shift must drop when the product is large.
+constexpr uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c) {
+    uint64_t product = 0;
+    while (__builtin_mul_overflow(a, b, &product)) {
+        if (a < b)
+            b >>= 1;
+        else
+            a >>= 1;
+        c >>= 1;
+        if (c == 0)
+            return ~uint64_t{0};
+    }
+    return product / c;
+}
+
+constexpr uint32_t clamp_u32(uint64_t v) { return v > 0xffffffffU ? 0xffffffffU : static_cast<uint32_t>(v); }
+
+constexpr uint32_t median3(uint32_t a, uint32_t b, uint32_t c) {
+    const uint32_t low = a < b ? a : b;
+    const uint32_t high = a < b ? b : a;
+    return c < low ? low : (c > high ? high : c);
+}
+
+constexpr unsigned log2_floor(uint64_t v) { return v == 0 ? 0 : 63U - static_cast<unsigned>(__builtin_clzll(v)); }
+
+// Bits set. Written out: without the popcnt instruction the compiler would call
+// a library function that the kernel does not have.
+constexpr unsigned count_bits(uint64_t v) {
+    v -= (v >> 1) & 0x5555555555555555ULL;
+    v = (v & 0x3333333333333333ULL) + ((v >> 2) & 0x3333333333333333ULL);
+    v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+    return static_cast<unsigned>((v * 0x0101010101010101ULL) >> 56);
+}
+
+// floor(sqrt(v)), by Newton's method from above.
+constexpr uint32_t isqrt(uint64_t v) {
+    if (v < 2)
+        return static_cast<uint32_t>(v);
+    uint64_t x = uint64_t{1} << (log2_floor(v) / 2 + 1);
+    for (;;) {
+        const uint64_t y = (x + v / x) >> 1;
+        if (y >= x)
+            return static_cast<uint32_t>(x);
+        x = y;
+    }
+}
+
+namespace detail {
+// The four bits of log2 behind the point for a mantissa m in [2^16, 2^17):
+// squaring doubles the logarithm, so each squaring yields one more bit.
+constexpr unsigned fraction16(uint64_t m) {
+    unsigned bits = 0;
+    for (int i = 0; i < 4; i++) {
+        m = (m * m) >> 16;
+        bits <<= 1;
+        if (m >= (uint64_t{1} << 17)) {
+            bits |= 1;
+            m >>= 1;
+        }
+    }
+    return bits;
+}
+
+constexpr std::array<uint8_t, 64> make_fractions() {
+    std::array<uint8_t, 64> table{};
+    for (unsigned i = 0; i < 64; i++)
+        table[i] = static_cast<uint8_t>(fraction16((uint64_t{64 + i} << 10) + 512));
+    return table;
+}
+
+// Smallest mantissa whose logarithm has fraction f.
+constexpr std::array<uint32_t, 16> make_powers() {
+    std::array<uint32_t, 16> table{};
+    for (unsigned f = 0; f < 16; f++) {
+        uint32_t low = 1U << 16;
+        uint32_t high = 1U << 17;
+        while (low < high) {
+            const uint32_t middle = low + (high - low) / 2;
+            if (fraction16(middle) >= f)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        table[f] = low;
+    }
+    return table;
+}
+
+inline constexpr std::array<uint8_t, 64> kFractions = make_fractions();
+inline constexpr std::array<uint32_t, 16> kPowers = make_powers();
+} // namespace detail
+
+// floor(16 * log2(v)), within one step; 0 for v = 0 and v = 1.
+constexpr int log16(uint64_t v) {
+    const unsigned whole = log2_floor(v);
+    const uint64_t top = whole >= 6 ? v >> (whole - 6) : v << (6 - whole);
+    return v == 0 ? 0 : static_cast<int>(whole * 16 + detail::kFractions[top & 63]);
+}
+
+// 2^(e/16) in units of 2^-scale; saturates; 0 when below one unit.
+constexpr uint64_t exp16(int e, unsigned scale) {
+    const int whole = (e >> 4) + static_cast<int>(scale) - 16;
+    const uint64_t mantissa = detail::kPowers[static_cast<unsigned>(e) & 15];
+    if (whole >= 47)
+        return ~uint64_t{0};
+    if (whole <= -17)
+        return 0;
+    return whole >= 0 ? mantissa << whole : mantissa >> -whole;
+}
+
+// Small fast generator (xorshift64*, Vigna 2016), for unbiased rounding only.
+class Rng {
+  public:
+    explicit constexpr Rng(uint64_t seed) : state_(seed == 0 ? 0x9e3779b97f4a7c15ULL : seed) {}
+    constexpr uint32_t next() {
+        state_ ^= state_ >> 12;
+        state_ ^= state_ << 25;
+        state_ ^= state_ >> 27;
+        return static_cast<uint32_t>((state_ * 0x2545f4914f6cdd1dULL) >> 32);
+    }
+
+  private:
+    uint64_t state_;
+};
+
+} // namespace tm
+
+#endif

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// page_detail.cpp - see page_detail.hpp
+#include "page_detail.hpp"
+
+namespace tm {
+
+void PageDetail::reset(uint16_t node) {
+    *this = PageDetail{};
+    owner = node;
+    in_use = true;
+    median = 1;
+    prior = kPriorMax;
+}
+
+void PageDetail::record(unsigned page, Rng& rng) {
+    const uint8_t before = code[page];
+    const uint8_t after = code_add(before, kSampleUnits, rng);
+    code[page] = after;
+    sum += code_value(after) - code_value(before);
+    seen = sat_add<uint16_t>(seen, 1);
+    missing = missing || !movable.test(page);
+    if (before >= median)
+        expected = sat_add<uint16_t>(expected, 1);
+}
+
+void PageDetail::fade(unsigned times) {
+    for (; times > 0; times--) {
+        sum = 0;
+        for (uint8_t& c : code) {
+            c = code_half(c);
+            sum += code_value(c);
+        }
+        median = median >= 2 ? code_half(median) : uint8_t{1};
+    }
+}
+
+// The share of samples that falls on the pages that used to hold half of the
+// heat only rises while a pattern is learnt, and stays while it is true. When
+// it drops to less than half of what it was, and by more than four standard
+// deviations, the pattern has changed: what is known counts 1/16 from now on.
+bool PageDetail::settle() {
+    bool forgotten = false;
+    if (seen >= 16) {
+        const uint32_t usual = static_cast<uint32_t>(predicted) * seen / 256;
+        const uint32_t now = static_cast<uint32_t>(expected) * 255 / seen;
+        if (expected * 2U < usual && usual - expected > 4 * isqrt(usual)) {
+            fade(4);
+            predicted = 0;
+            forgotten = true;
+        } else {
+            predicted = static_cast<uint8_t>((predicted * 3U + now) / 4);
+        }
+        seen = 0;
+        expected = 0;
+    }
+    if (sum >= kFullSamplesPerPage * kPages * kSampleUnits)
+        fade(1);
+    return forgotten;
+}
+
+// Samples of a page with rate r are Poisson, so over the pages
+// variance = mean + variance(r). Rates are taken to be gamma distributed with
+// shape k = mean^2 / (variance - mean); then (n + k) / (mean + k) times the mean
+// rate is the expectation for a page with n samples (empirical Bayes, the
+// method of moments). k large: no page differs by more than chance explains,
+// all rank like their range. k small: each count speaks for itself.
+void PageDetail::study(const uint16_t (&histogram)[256]) {
+    uint64_t squares = 0;
+    uint64_t above = 0;
+    bool found = false;
+    for (unsigned c = 255; c > 0; c--) {
+        if (histogram[c] == 0)
+            continue;
+        const uint64_t value = code_value(static_cast<uint8_t>(c));
+        squares += histogram[c] * value * value;
+        above += histogram[c] * value;
+        if (!found && above * 2 >= sum) {
+            median = static_cast<uint8_t>(c);
+            found = true;
+        }
+    }
+    const uint64_t mean = sum / kPages;
+    const uint64_t variance = sat_sub(squares / kPages, uint64_t{sum} * sum / kPages / kPages);
+    const uint64_t chance = uint64_t{sum} * kSampleUnits / kPages;
+    // With few samples the variance itself is uncertain: what exceeds chance
+    // by less than a quarter is taken for chance.
+    const uint64_t excess = sat_sub(variance, chance + chance / 4);
+    const uint64_t k = excess == 0 ? kPriorMax : mean * mean / excess;
+    prior = static_cast<uint16_t>(k < kPriorMin ? kPriorMin : (k > kPriorMax ? kPriorMax : k));
+    even = mean >= 4 * kSampleUnits && excess == 0;
+}
+
+} // namespace tm

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// page_detail.hpp - how the heat of one 2 MiB range is spread over its pages.
+//
+// Only the pattern is kept here, as counts of samples per page with a long
+// memory; how hot the range is as a whole is its node's `level`, which reacts
+// fast. The heat of page i is level * (n_i + prior) / (sum + 512 * prior). So a
+// region that goes cold or hot is noticed in two epochs, while the pattern in
+// it, which takes far more samples to learn, is not thrown away.
+//
+// A pattern that no longer predicts where the samples fall is noticed too: see
+// PageDetail::settle().
+#ifndef TIERMEM_POLICY_PAGE_DETAIL_HPP
+#define TIERMEM_POLICY_PAGE_DETAIL_HPP
+
+#include "heat_code.hpp"
+
+namespace tm {
+
+inline constexpr unsigned kPages = 512;
+inline constexpr uint16_t kNone = 0xffff;
+// How many samples' worth a page is taken to be like its neighbours (see
+// PageDetail::study()): at least 1/4 sample, at most 512.
+inline constexpr uint16_t kPriorMin = kSampleUnits / 4;
+inline constexpr uint16_t kPriorMax = kSampleUnits * 512;
+// Counts are halved when the mean page has this many samples.
+inline constexpr uint32_t kFullSamplesPerPage = 32;
+
+// A set of the pages of one window.
+struct PageSet {
+    uint64_t word[kPages / 64];
+
+    [[nodiscard]] bool test(unsigned page) const { return (word[page / 64] >> (page % 64)) & 1; }
+    void set(unsigned page) { word[page / 64] |= uint64_t{1} << (page % 64); }
+    void clear(unsigned page) { word[page / 64] &= ~(uint64_t{1} << (page % 64)); }
+    void assign(unsigned page, bool on) { on ? set(page) : clear(page); }
+    [[nodiscard]] unsigned count() const {
+        unsigned n = 0;
+        for (const uint64_t w : word)
+            n += count_bits(w);
+        return n;
+    }
+};
+
+struct PageDetail {
+    uint8_t code[kPages];  // heat_code of each page
+    PageSet fast;          // pages known to be on tier 0
+    PageSet movable;       // pages that were present, and not refused since
+    uint32_t sum;          // of all values, in units
+    uint16_t owner;        // node index, or the next free block
+    uint16_t seen;         // samples this epoch ...
+    uint16_t expected;     // ... and those of them that fell on predicted pages
+    uint8_t median;        // half of the heat lies on pages with this code or more
+    uint8_t predicted;     // usual share of `expected` in `seen`, 1/256
+    bool in_use;
+    bool even;             // no page differs from the others by more than chance
+    bool missing;          // a sample fell on a page that is not `movable`
+    uint16_t prior;        // units, see study()
+
+    void reset(uint16_t node);
+    // Count one sample of page `page`. A sample is a sample, whatever period it
+    // was taken with: each tells equally much about the pattern.
+    void record(unsigned page, Rng& rng);
+    // End of epoch: true when the pattern was found untrue and forgotten.
+    bool settle();
+    // Halve all counts `times` times.
+    void fade(unsigned times);
+    // Recompute `median`, `prior` and `even` from a histogram of the codes.
+    void study(const uint16_t (&histogram)[256]);
+    // What all pages together weigh; a page weighs code_value() + prior.
+    [[nodiscard]] uint32_t weight() const { return sum + kPages * prior; }
+
+};
+
+} // namespace tm
+
+#endif

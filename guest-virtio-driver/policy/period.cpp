@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// period.cpp - see period.hpp
+#include "period.hpp"
+
+#include "arith.hpp"
+
+namespace tm {
+
+namespace {
+// At this uncertainty and above, the whole budget; below it, in proportion,
+// but never less than a sixteenth.
+constexpr uint32_t kUncertainMilli = 8;
+constexpr uint32_t kLeastShare = 16;
+
+uint32_t limited(const tm_policy_config& config, uint64_t period) {
+    if (period < config.period_min)
+        return config.period_min;
+    return period > config.period_max ? config.period_max : static_cast<uint32_t>(period);
+}
+} // namespace
+
+uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
+    // Samples an epoch that the budget pays for.
+    const uint64_t budget_ns = mul_div(terms.epoch_ns, terms.cpu_permille, 1000);
+    uint64_t samples = budget_ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
+    if (terms.uncertain_milli < kUncertainMilli) {
+        const uint64_t part = mul_div(samples, terms.uncertain_milli, kUncertainMilli);
+        samples = part > samples / kLeastShare ? part : samples / kLeastShare;
+    }
+    if (samples == 0)
+        return config.period_max;
+    if (terms.accesses == 0)
+        return terms.current; // idle: nothing to go by
+    // Rounded up, so as to stay within the budget; odd, so as not to beat
+    // with strides that are powers of two.
+    const uint64_t wanted = (terms.accesses / samples + 1) | 1;
+    const uint32_t period = limited(config, wanted);
+    const bool close = period - period / 4 <= terms.current && terms.current <= sat_add(period, period / 4);
+    const bool affordable = terms.current >= period;
+    return close && affordable ? terms.current : period;
+}
+
+} // namespace tm

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// period.hpp - how densely to sample: with the whole CPU budget while it is
+// uncertain which pages belong on which tier, with a small part of it (enough to
+// notice a change) once that is settled.
+#ifndef TIERMEM_POLICY_PERIOD_HPP
+#define TIERMEM_POLICY_PERIOD_HPP
+
+#include "policy.h"
+
+namespace tm {
+
+struct PeriodTerms {
+    uint64_t accesses;        // that the samples of the epoch stood for
+    uint64_t epoch_ns;        // its length
+    uint32_t cpu_permille;    // budget
+    uint32_t uncertain_milli; // Ranking::uncertain_milli()
+    uint32_t current;         // period in force
+};
+
+// Pure. The period wanted, within the limits of `config`; keeps `current`
+// where the difference is less than a quarter.
+uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms);
+
+} // namespace tm
+
+#endif

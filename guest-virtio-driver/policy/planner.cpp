@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// planner.cpp - see planner.hpp
+#include "planner.hpp"
+
+namespace tm {
+
+namespace {
+constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
+constexpr uint8_t kBlockedEpochs = 16;
+
+uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+// Walks the two histograms towards each other.
+struct Meeting {
+    const Ranking& ranking;
+    unsigned high = kRanks - 1; // hopeful pages left in this rank ...
+    uint64_t hopeful;
+    unsigned low = 0; // ... and pages on tier 0 in this one
+    uint64_t fast;
+
+    explicit Meeting(const Ranking& r) : ranking(r), hopeful(r.hopeful(kRanks - 1)), fast(r.fast(0)) {}
+    bool find_hopeful() {
+        while (hopeful == 0 && high > 1)
+            hopeful = ranking.hopeful(--high);
+        return hopeful != 0 && high > 0;
+    }
+    bool find_fast() {
+        while (fast == 0 && low < kRanks - 1)
+            fast = ranking.fast(++low);
+        return fast != 0;
+    }
+};
+} // namespace
+
+Goal find_goal(const Ranking& ranking, const Terms& terms) {
+    Goal goal{0, 0, 0, kRanks, 0};
+    Meeting meet(ranking);
+    uint64_t budget = terms.budget;
+    while (goal.demote_only < terms.short_pages && budget > 0 && meet.find_fast()) {
+        const uint64_t n = lesser(lesser(meet.fast, terms.short_pages - goal.demote_only), budget);
+        goal.demote_only += n;
+        goal.demote_upto = static_cast<uint16_t>(meet.low);
+        budget -= n;
+        meet.fast -= n;
+    }
+    while (goal.promote_only < terms.free_pages && budget > 0 && meet.find_hopeful() &&
+           rank_heat(static_cast<uint16_t>(meet.high)) >= terms.copy_heat) {
+        const uint64_t n = lesser(lesser(meet.hopeful, terms.free_pages - goal.promote_only), budget);
+        goal.promote_only += n;
+        goal.promote_from = static_cast<uint16_t>(meet.high);
+        budget -= n;
+        meet.hopeful -= n;
+    }
+    while (budget >= 2 && meet.find_hopeful() && meet.find_fast()) {
+        const uint64_t gained = rank_heat(static_cast<uint16_t>(meet.high));
+        const uint64_t lost = rank_heat(static_cast<uint16_t>(meet.low));
+        if (gained < sat_add(lost, 2 * terms.copy_heat))
+            break;
+        const uint64_t n = lesser(lesser(meet.hopeful, meet.fast), budget / 2);
+        goal.pairs += n;
+        goal.promote_from = static_cast<uint16_t>(meet.high);
+        goal.demote_upto = static_cast<uint16_t>(meet.low);
+        budget -= 2 * n;
+        meet.hopeful -= n;
+        meet.fast -= n;
+    }
+    return goal;
+}
+
+Runs::Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, uint32_t horizon)
+    : spaces_(spaces), walker_(walker), direction_(direction), rank_(rank), left_(pages), horizon_(horizon),
+      edge_(false), slot_(0), leaf_(kNone), at_(0), started_(false), set_{}, window_(0), huge_(false), page_(kPages) {}
+
+bool Runs::wanted(const Node& node) const {
+    if (direction_ == Direction::kPromote)
+        return node.hottest != 0 && (edge_ ? node.hottest >= rank_ : node.hottest > rank_);
+    return node.coldest != kNone && (edge_ ? node.coldest <= rank_ : node.coldest < rank_);
+}
+
+// The next leaf with anything for this pass; false when both passes are over.
+bool Runs::next_leaf() {
+    for (;;) {
+        if (slot_ >= spaces_.top()) {
+            if (edge_)
+                return false;
+            edge_ = true;
+            slot_ = 0;
+            leaf_ = kNone;
+            continue;
+        }
+        Space* space = spaces_.slot(slot_);
+        const bool spared =
+            space == nullptr || (direction_ == Direction::kDemote && space->fast_pages <= space->min_fast);
+        if (!spared)
+            leaf_ = leaf_ == kNone ? space->tree.first() : space->tree.next(leaf_);
+        if (spared || leaf_ == kNone) {
+            slot_++;
+            leaf_ = kNone;
+            continue;
+        }
+        if (wanted(space->tree.node(leaf_))) {
+            at_ = space->tree.node(leaf_).start;
+            return true;
+        }
+    }
+}
+
+// Pages of a detailed leaf whose rank belongs to this pass.
+bool Runs::load_detail(const PageDetail& detail) {
+    const Space& space = *spaces_.slot(slot_);
+    const Node& node = space.tree.node(leaf_);
+    const LeafRank rank(space, node, &detail, horizon_);
+    unsigned from = 0;
+    unsigned end = 256;
+    const auto other = static_cast<uint16_t>(direction_ == Direction::kPromote ? rank_ + 1 : rank_ - 1);
+    if (direction_ == Direction::kPromote) {
+        from = rank.first_certain(edge_ ? rank_ : other);
+        end = edge_ ? rank.first_certain(other) : 256;
+    } else {
+        from = edge_ && rank_ > 0 ? rank.end_likely(other) : 0;
+        end = edge_ ? rank.end_likely(rank_) : (rank_ > 0 ? rank.end_likely(other) : 0);
+    }
+    bool any = false;
+    for (unsigned w = 0; w < kPages / 64; w++) {
+        uint64_t bits = 0;
+        for (unsigned p = 0; p < 64; p++)
+            bits |= uint64_t{detail.code[w * 64 + p] >= from && detail.code[w * 64 + p] < end} << p;
+        const uint64_t fast = detail.fast.word[w];
+        set_.word[w] = bits & detail.movable.word[w] & (direction_ == Direction::kPromote ? ~fast : fast);
+        any = any || set_.word[w] != 0;
+    }
+    window_ = node.start;
+    huge_ = false;
+    page_ = 0;
+    at_ = node.end();
+    return any;
+}
+
+// The next window of a leaf without detail, from the page tables.
+bool Runs::load_window(uint64_t from) {
+    Space& space = *spaces_.slot(slot_);
+    const Node& node = space.tree.node(leaf_);
+    tm_window window{};
+    if (walker_(space.id, from, node.end(), window) != 1) {
+        at_ = node.end();
+        return false;
+    }
+    at_ = window.start + kWindow;
+    bool any = false;
+    for (unsigned w = 0; w < 8; w++) {
+        const uint64_t slow = window.present[w] & ~window.fast[w];
+        set_.word[w] = direction_ == Direction::kPromote ? slow : window.fast[w];
+        any = any || set_.word[w] != 0;
+    }
+    window_ = window.start;
+    huge_ = window.huge != 0;
+    page_ = 0;
+    if (node.order == kLeafOrder)
+        note_window(space, leaf_, window);
+    return any;
+}
+
+// A leaf without detail has one rank: all of it belongs to one of the passes.
+bool Runs::load_plain() {
+    const Node& node = spaces_.slot(slot_)->tree.node(leaf_);
+    const uint16_t rank = direction_ == Direction::kPromote ? node.hottest : node.coldest;
+    if (edge_ != (rank == rank_)) {
+        at_ = node.end();
+        return false;
+    }
+    return load_window(at_);
+}
+
+bool Runs::load() {
+    for (;;) {
+        const bool over = !started_ || leaf_ == kNone || at_ >= spaces_.slot(slot_)->tree.node(leaf_).end();
+        if (over && !next_leaf())
+            return false;
+        started_ = true;
+        Space& space = *spaces_.slot(slot_);
+        const PageDetail* detail = space.tree.detail(space.tree.node(leaf_));
+        if (detail != nullptr ? load_detail(*detail) : load_plain())
+            return true;
+    }
+}
+
+Run Runs::peek() {
+    Run none{TM_SPACE_NONE, 0, 0, false, 0};
+    if (left_ == 0)
+        return none;
+    for (;;) {
+        while (page_ < kPages && !set_.test(page_))
+            page_++;
+        if (page_ < kPages)
+            break;
+        if (!load()) {
+            left_ = 0;
+            return none;
+        }
+    }
+    const Space& space = *spaces_.slot(slot_);
+    unsigned end = page_;
+    while (end < kPages && set_.test(end))
+        end++;
+    const uint64_t pages = huge_ ? kPages : lesser(end - page_, left_);
+    return {space.id, window_ + (uint64_t{page_} << kPageShift), static_cast<uint32_t>(pages), huge_, rank_};
+}
+
+void Runs::take(uint32_t pages) {
+    left_ -= lesser(left_, pages);
+    page_ += pages;
+}
+
+namespace {
+// Zips the two streams. `credit` is room on tier 0 that nobody has taken yet.
+class Writer {
+  public:
+    Writer(Runs& hot, Runs& cold, tm_move* moves, uint32_t max, uint64_t credit, uint64_t gain)
+        : hot_(hot), cold_(cold), moves_(moves), max_(max), credit_(credit), gain_(clamp_u32(gain / 256)), count_{} {}
+
+    void make_room(uint64_t pages) {
+        while (pages > 0 && count_.moves < max_) {
+            const Run cold = cold_.peek();
+            if (cold.pages == 0)
+                return;
+            const auto n = static_cast<uint32_t>(cold.huge ? cold.pages : lesser(cold.pages, pages));
+            demote(cold, n);
+            pages -= lesser(pages, n);
+        }
+    }
+
+    void exchange() {
+        while (count_.moves < max_ && step()) {
+        }
+    }
+
+    [[nodiscard]] PlanCount count() const { return count_; }
+
+  private:
+    bool step() {
+        const Run hot = hot_.peek();
+        if (hot.pages == 0)
+            return false;
+        if (credit_ > 0 && (!hot.huge || credit_ >= kPages)) {
+            const auto n = static_cast<uint32_t>(lesser(hot.pages, credit_));
+            promote(hot, n);
+            credit_ -= n;
+            return true;
+        }
+        const Run cold = cold_.peek();
+        if (cold.pages == 0)
+            return false;
+        if (hot.huge == cold.huge) {
+            pair(hot, cold);
+            return true;
+        }
+        // A 2 MiB folio against base pages cannot be exchanged: first make room.
+        demote(cold, cold.pages);
+        credit_ += cold.pages;
+        return true;
+    }
+
+    void pair(const Run& hot, const Run& cold) {
+        const auto n = static_cast<uint32_t>(lesser(hot.pages, cold.pages));
+        add({hot.space, hot.addr, cold.space, cold.addr, n, hot.huge ? 1U : 0U, gain_, 0});
+        hot_.take(n);
+        cold_.take(n);
+        count_.promote += n;
+        count_.demote += n;
+    }
+    void promote(const Run& hot, uint32_t n) {
+        add({hot.space, hot.addr, TM_SPACE_NONE, 0, n, hot.huge ? 1U : 0U, gain_, 0});
+        hot_.take(n);
+        count_.promote += n;
+    }
+    void demote(const Run& cold, uint32_t n) {
+        add({TM_SPACE_NONE, 0, cold.space, cold.addr, n, cold.huge ? 1U : 0U, 0, 0});
+        cold_.take(n);
+        count_.demote += n;
+    }
+    void add(const tm_move& move) { moves_[count_.moves++] = move; }
+
+    Runs& hot_;
+    Runs& cold_;
+    tm_move* moves_;
+    uint32_t max_;
+    uint64_t credit_;
+    uint32_t gain_;
+    PlanCount count_;
+};
+} // namespace
+
+PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, uint32_t horizon, tm_move* moves,
+                     uint32_t max) {
+    Runs hot(spaces, walker, Direction::kPromote, goal.promote_from, goal.promote_only + goal.pairs, horizon);
+    Runs cold(spaces, walker, Direction::kDemote, goal.demote_upto, goal.demote_only + goal.pairs, horizon);
+    const uint64_t gain = sat_sub(rank_heat(clamp_rank(goal.promote_from)), rank_heat(goal.demote_upto));
+    Writer writer(hot, cold, moves, max, goal.promote_only, gain);
+    writer.make_room(goal.demote_only);
+    writer.exchange();
+    return writer.count();
+}
+
+void note_moved(Space& space, uint64_t addr, uint32_t pages, uint32_t done, Direction direction) {
+    const uint16_t index = space.tree.find(addr);
+    Node& n = space.tree.node(index);
+    const bool to_fast = direction == Direction::kPromote;
+    n.fast_pages = to_fast ? sat_add(n.fast_pages, done) : sat_sub(n.fast_pages, done);
+    PageDetail* d = space.tree.detail(n);
+    if (d == nullptr) {
+        n.fast_pages = n.fast_pages < n.present_pages ? n.fast_pages : n.present_pages;
+        if (done < pages - pages / 2)
+            n.blocked = kBlockedEpochs;
+        return;
+    }
+    const auto first = static_cast<unsigned>((addr >> kPageShift) % kPages);
+    for (unsigned p = 0; p < pages && first + p < kPages; p++) {
+        if (p < done)
+            d->fast.assign(first + p, to_fast);
+        else
+            d->movable.clear(first + p);
+    }
+}
+
+} // namespace tm

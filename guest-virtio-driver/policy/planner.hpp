@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// planner.hpp - which pages should trade places.
+//
+// From the two histograms of the ranking the planner decides how far down the
+// hopeful pages and how far up the pages on tier 0 it is worth going: the
+// hottest hopeful page is paired with the coldest page on tier 0, the next
+// with the next, until a pair no longer repays its two copies within the
+// horizon, or the budget is used up. That gives two thresholds, and then two
+// streams of page runs (Runs) that are zipped into steps.
+#ifndef TIERMEM_POLICY_PLANNER_HPP
+#define TIERMEM_POLICY_PLANNER_HPP
+
+#include "ranking.hpp"
+#include "residency.hpp"
+
+namespace tm {
+
+// How many pages may and should move, and how hot they must be.
+struct Goal {
+    uint64_t demote_only;  // pages that only make room
+    uint64_t promote_only; // pages that take free room
+    uint64_t pairs;
+    uint16_t promote_from; // ranks at or above, hottest first
+    uint16_t demote_upto;  // ranks at or below, coldest first
+};
+
+struct Terms {
+    uint64_t budget;      // page copies
+    uint64_t free_pages;  // of tier 0, beyond the reserve
+    uint64_t short_pages; // missing to the reserve
+    uint64_t copy_heat;   // 1/256 accesses per epoch that repay one copy
+};
+
+// Pure: see the head of this file.
+Goal find_goal(const Ranking& ranking, const Terms& terms);
+
+enum class Direction : uint8_t { kPromote, kDemote };
+
+struct Run {
+    uint64_t space;
+    uint64_t addr;
+    uint32_t pages; // 0: no more
+    bool huge;
+    uint16_t rank;
+};
+
+// The pages worth moving in one direction, in two passes over all leaves: the
+// ranks beyond the threshold, then those on it; each in address order.
+class Runs {
+  public:
+    Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, uint32_t horizon);
+    // What comes next; pages == 0 at the end.
+    Run peek();
+    // Consume `pages` of what peek() showed.
+    void take(uint32_t pages);
+
+  private:
+    bool next_leaf();
+    bool load();
+    bool load_plain();
+    bool load_detail(const PageDetail& detail);
+    bool load_window(uint64_t from);
+    [[nodiscard]] bool wanted(const Node& node) const;
+
+    SpaceTable& spaces_;
+    Walker& walker_;
+    Direction direction_;
+    uint16_t rank_;
+    uint64_t left_;
+    uint32_t horizon_;
+    bool edge_;      // second pass
+    uint32_t slot_;
+    uint16_t leaf_;  // kNone: take the first of the slot
+    uint64_t at_;    // next address within a coarse leaf
+    bool started_;
+    // The window under way:
+    PageSet set_;
+    uint64_t window_;
+    bool huge_;
+    unsigned page_;
+};
+
+struct PlanCount {
+    uint32_t moves;
+    uint64_t promote;
+    uint64_t demote;
+};
+
+// Write the steps of `goal` into `moves`.
+PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, uint32_t horizon, tm_move* moves,
+                     uint32_t max);
+
+// Pages of one side of a step were moved (`done`) or could not be.
+void note_moved(Space& space, uint64_t addr, uint32_t pages, uint32_t done, Direction direction);
+
+} // namespace tm
+
+#endif

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// policy.cpp - the C face: arguments are checked here, and the parts called in
+// order. See policy.h for what each call promises.
+#include "policy.h"
+
+#include "curve.hpp"
+#include "host_services.h"
+#include "period.hpp"
+#include "planner.hpp"
+#include "policy_state.hpp"
+
+namespace tm {
+namespace {
+
+constexpr uint64_t kSecond = 1000000000;
+
+bool config_ok(const tm_policy_config& c) {
+    return c.tiers == 2 && c.max_spaces >= 1 && c.max_spaces <= SpaceTable::kMaxSpaces &&
+           c.space_bytes >= RangeTree::kMinBytes && c.space_bytes <= RangeTree::kMaxBytes &&
+           (c.address_bits == 47 || c.address_bits == 57) && c.epoch_ms >= 10 && c.epoch_ms <= 60000 &&
+           c.period_min >= 1 && c.period_max >= c.period_min && c.sample_cost_ns >= 1 && c.move_cost_ns >= 1 &&
+           c.move_cost_ns <= kSecond && c.access_gain_ns >= 1 && c.access_gain_ns <= 1000000 &&
+           c.horizon_ms >= c.epoch_ms && c.walk_windows >= 16;
+}
+
+bool input_ok(const tm_policy& p, const tm_epoch_input& in) {
+    return in.now_ns > p.last_ns && in.cpu_permille <= 1000 && in.qos_class <= TM_CLASS_BEST_EFFORT;
+}
+
+uint64_t epoch_ns(const tm_policy& p) { return uint64_t{p.config.epoch_ms} * 1000000; }
+
+uint32_t horizon_epochs(const tm_policy& p) { return p.config.horizon_ms / p.config.epoch_ms; }
+
+// Accesses an epoch (in 1/256) that a page must have so that one copy is
+// repaid within the horizon.
+uint64_t copy_heat(const tm_policy& p) {
+    const uint64_t accesses_256 = uint64_t{p.config.move_cost_ns} * 256 / p.config.access_gain_ns;
+    return accesses_256 / horizon_epochs(p) + 1;
+}
+
+uint32_t sample_weight(const tm_policy& p) {
+    return p.epoch_samples == 0 ? p.period : clamp_u32(p.epoch_accesses / p.epoch_samples);
+}
+
+void settle_trees(tm_policy& p, uint64_t length_ns, tm_epoch_result& result) {
+    const uint64_t scale = mul_div(epoch_ns(p), 65536, length_ns);
+    const uint32_t weight = sample_weight(p);
+    for (uint32_t i = 0; i < p.spaces.top(); i++) {
+        Space* space = p.spaces.slot(i);
+        if (space == nullptr)
+            continue;
+        const TreeChange change = space->tree.settle(weight, clamp_u32(scale));
+        result.changes += change.changes;
+        p.stats.merges += change.merges;
+        p.stats.details_dropped += change.details_dropped;
+        p.stats.forgotten += change.forgotten;
+    }
+}
+
+void rank_spaces(tm_policy& p) {
+    p.ranking.clear();
+    for (uint32_t i = 0; i < p.spaces.top(); i++)
+        if (Space* space = p.spaces.slot(i); space != nullptr)
+            p.ranking.add(*space, horizon_epochs(p));
+    p.ranking.cut_at(p.quota_pages);
+}
+
+Terms make_terms(const tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
+    Terms terms{};
+    const uint64_t bandwidth = in.qos_class == TM_CLASS_BEST_EFFORT ? in.bandwidth / 2 : in.bandwidth;
+    terms.budget = mul_div(bandwidth, length_ns, kSecond) >> kPageShift;
+    terms.free_pages = sat_sub(in.fast_free, in.fast_reserve) >> kPageShift;
+    terms.short_pages = sat_sub(in.fast_reserve, in.fast_free) >> kPageShift;
+    terms.copy_heat = copy_heat(p);
+    return terms;
+}
+
+void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
+    PeriodTerms terms{};
+    terms.accesses = sat_add(p.epoch_accesses, sat_mul(in.lost_samples, p.period));
+    terms.epoch_ns = length_ns;
+    terms.cpu_permille = in.qos_class == TM_CLASS_BEST_EFFORT ? in.cpu_permille / 2 : in.cpu_permille;
+    terms.uncertain_milli = p.ranking.uncertain_milli();
+    terms.current = p.period;
+    p.period = next_period(p.config, terms);
+}
+
+void start_epoch(tm_policy& p, uint64_t now_ns) {
+    p.last_ns = now_ns;
+    p.epoch_samples = 0;
+    p.epoch_accesses = 0;
+    p.epoch_fast = 0;
+    p.epoch_known = 0;
+}
+
+void free_spaces(tm_policy& p) {
+    for (uint32_t i = 0; i < p.spaces.top(); i++)
+        tm_host_free(p.spaces.slot(i));
+}
+
+void side_moved(tm_policy& p, uint64_t id, uint64_t addr, uint32_t pages, uint32_t done, Direction direction) {
+    Space* space = p.spaces.find(id);
+    if (space == nullptr || !space->tree.covers(addr))
+        return; // gone meanwhile, or never there
+    note_moved(*space, addr, pages, done, direction);
+}
+
+tm_range describe(const Node& n) {
+    tm_range r{};
+    r.start = n.start;
+    r.end = n.end();
+    r.heat = n.level.average;
+    r.fast_pages = n.fast_pages;
+    r.present_pages = n.present_pages;
+    r.age = n.level.age;
+    r.detail = n.detail == kNone ? 0 : 1;
+    return r;
+}
+
+} // namespace
+} // namespace tm
+
+using namespace tm;
+
+void tm_policy_config_default(tm_policy_config* config) {
+    *config = tm_policy_config{};
+    config->tiers = 2;
+    config->max_spaces = 1024;
+    config->space_bytes = 256 * 1024;
+    config->address_bits = 47;
+    config->epoch_ms = 500;
+    config->period_min = 61;
+    config->period_max = 65535;
+    config->sample_cost_ns = 60;
+    config->move_cost_ns = 18000;
+    config->access_gain_ns = 120;
+    config->horizon_ms = 60000;
+    config->walk_windows = 1024;
+    config->seed = 1;
+}
+
+int tm_policy_create(const tm_policy_config* config, tm_policy** policy) {
+    if (config == nullptr || policy == nullptr || !config_ok(*config))
+        return TM_ERR_ARGUMENT;
+    const size_t bytes = sizeof(tm_policy) + SpaceTable::bytes_for(config->max_spaces);
+    auto* p = static_cast<tm_policy*>(tm_host_alloc(bytes));
+    if (p == nullptr)
+        return TM_ERR_MEMORY;
+    p->config = *config;
+    p->rng = Rng(config->seed);
+    p->spaces.init(p + 1, config->max_spaces);
+    p->period = config->period_max < 4093 ? config->period_max : 4093;
+    p->period = p->period < config->period_min ? config->period_min : p->period;
+    p->stats.bytes = bytes;
+    *policy = p;
+    return 0;
+}
+
+void tm_policy_destroy(tm_policy* policy) {
+    if (policy == nullptr)
+        return;
+    free_spaces(*policy);
+    tm_host_free(policy);
+}
+
+int tm_policy_space_add(tm_policy* policy, uint64_t space, uint32_t bytes) {
+    const uint32_t size = bytes == 0 ? policy->config.space_bytes : bytes;
+    if (space == TM_SPACE_NONE || size < RangeTree::kMinBytes || size > RangeTree::kMaxBytes)
+        return TM_ERR_ARGUMENT;
+    if (policy->spaces.find(space) != nullptr)
+        return TM_ERR_EXISTS;
+    if (policy->spaces.full())
+        return TM_ERR_LIMIT;
+    auto* s = static_cast<Space*>(tm_host_alloc(size));
+    if (s == nullptr)
+        return TM_ERR_MEMORY;
+    s->id = space;
+    s->bytes = size;
+    s->tree.init(s + 1, size - static_cast<uint32_t>(sizeof(Space)), policy->config.address_bits);
+    policy->spaces.insert(s);
+    policy->stats.bytes += size;
+    return 0;
+}
+
+int tm_policy_space_remove(tm_policy* policy, uint64_t space) {
+    Space* s = policy->spaces.remove(space);
+    if (s == nullptr)
+        return TM_ERR_ABSENT;
+    if (policy->last_space == s)
+        policy->last_space = nullptr;
+    policy->gone_splits += s->tree.splits();
+    policy->gone_details += s->tree.details_made();
+    policy->gone_refused += s->tree.details_refused();
+    policy->stats.bytes -= s->bytes;
+    tm_host_free(s);
+    return 0;
+}
+
+int tm_policy_space_qos(tm_policy* policy, uint64_t space, uint32_t weight, uint64_t min_fast) {
+    Space* s = policy->spaces.find(space);
+    if (s == nullptr)
+        return TM_ERR_ABSENT;
+    if (weight < 1 || weight > 4096)
+        return TM_ERR_ARGUMENT;
+    s->bias = log16(weight) - log16(16);
+    s->min_fast = min_fast >> kPageShift;
+    return 0;
+}
+
+int tm_policy_unmap(tm_policy* policy, uint64_t space, uint64_t start, uint64_t end) {
+    Space* s = policy->spaces.find(space);
+    if (s == nullptr)
+        return TM_ERR_ABSENT;
+    if (start > end || !s->tree.covers(start))
+        return TM_ERR_ARGUMENT;
+    s->tree.forget(start, end);
+    return 0;
+}
+
+uint32_t tm_policy_samples(tm_policy* policy, const tm_sample* samples, uint32_t count) {
+    tm_policy& p = *policy;
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const tm_sample& s = samples[i];
+        // Samples of one space come in runs.
+        if (p.last_space == nullptr || p.last_space->id != s.space)
+            p.last_space = p.spaces.find(s.space);
+        if (p.last_space == nullptr) {
+            p.stats.samples_unknown++;
+            continue;
+        }
+        if (s.weight == 0 || !p.last_space->tree.record(s.addr, s.weight, s.tier, p.rng)) {
+            p.stats.samples_rejected++;
+            continue;
+        }
+        taken++;
+        p.epoch_accesses += s.weight;
+        p.epoch_known += s.tier <= TM_TIER_SLOW ? 1 : 0;
+        p.epoch_fast += s.tier == TM_TIER_FAST ? 1 : 0;
+    }
+    p.epoch_samples = sat_add(p.epoch_samples, taken);
+    p.stats.samples += taken;
+    return taken;
+}
+
+int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn walk, void* context, tm_move* moves,
+                    uint32_t max_moves, tm_epoch_result* result) {
+    tm_policy& p = *policy;
+    if (input == nullptr || result == nullptr || (moves == nullptr && max_moves > 0) || !input_ok(p, *input))
+        return TM_ERR_ARGUMENT;
+    const uint64_t length_ns = p.last_ns == 0 ? epoch_ns(p) : input->now_ns - p.last_ns;
+    *result = tm_epoch_result{};
+    settle_trees(p, length_ns, *result);
+    Walker walker(walk, context, p.config.walk_windows);
+    p.residency.refresh(p.spaces, walker);
+    p.quota_pages = input->fast_quota >> kPageShift;
+    rank_spaces(p);
+    const Goal goal = find_goal(p.ranking, make_terms(p, *input, length_ns));
+    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon_epochs(p), moves, max_moves);
+    choose_period(p, *input, length_ns);
+
+    p.stats.walks += p.config.walk_windows - walker.left();
+    result->moves = plan.moves;
+    result->promote_pages = plan.promote;
+    result->demote_pages = plan.demote;
+    result->period = p.period;
+    result->cut_heat_milli = rank_heat(p.ranking.cut()) * 1000 / 256;
+    result->uncertain_milli = p.ranking.uncertain_milli();
+    result->fast_milli = p.epoch_known == 0 ? 0 : static_cast<uint32_t>(p.epoch_fast * 1000 / p.epoch_known);
+    result->samples = p.epoch_samples;
+    start_epoch(p, input->now_ns);
+    return 0;
+}
+
+int tm_policy_shrink(tm_policy* policy, uint64_t bytes, tm_walk_fn walk, void* context, tm_move* moves,
+                     uint32_t max_moves) {
+    tm_policy& p = *policy;
+    if (moves == nullptr && max_moves > 0)
+        return TM_ERR_ARGUMENT;
+    Walker walker(walk, context, p.config.walk_windows);
+    rank_spaces(p);
+    Terms terms{};
+    terms.short_pages = (bytes >> kPageShift) + ((bytes & 4095) != 0 ? 1 : 0);
+    terms.budget = terms.short_pages;
+    const Goal goal = find_goal(p.ranking, terms);
+    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon_epochs(p), moves, max_moves);
+    p.stats.walks += p.config.walk_windows - walker.left();
+    return static_cast<int>(plan.moves);
+}
+
+void tm_policy_moved(tm_policy* policy, const tm_move* move, uint32_t pages_done) {
+    if (move == nullptr || move->pages == 0 || move->pages > TM_WINDOW_PAGES)
+        return;
+    const uint32_t done = pages_done < move->pages ? pages_done : move->pages;
+    side_moved(*policy, move->promote_space, move->promote_addr, move->pages, done, Direction::kPromote);
+    side_moved(*policy, move->demote_space, move->demote_addr, move->pages, done, Direction::kDemote);
+    policy->stats.moves_done += done;
+    policy->stats.moves_failed += move->pages - done;
+}
+
+uint32_t tm_policy_curve(const tm_policy* policy, tm_curve_point* points) {
+    return make_curve(policy->ranking, points);
+}
+
+int tm_policy_ranges(const tm_policy* policy, uint64_t space, uint64_t from, tm_range* ranges, uint32_t max) {
+    const Space* s = policy->spaces.find(space);
+    if (s == nullptr)
+        return TM_ERR_ABSENT;
+    int filled = 0;
+    uint16_t i = s->tree.covers(from) ? s->tree.find(from) : kNone;
+    for (; i != kNone && static_cast<uint32_t>(filled) < max; i = s->tree.next(i))
+        ranges[filled++] = describe(s->tree.node(i));
+    return filled;
+}
+
+int tm_policy_page_heat(const tm_policy* policy, uint64_t space, uint64_t addr, uint64_t* heat_milli) {
+    const Space* s = policy->spaces.find(space);
+    if (s == nullptr)
+        return TM_ERR_ABSENT;
+    if (!s->tree.covers(addr))
+        return TM_ERR_ARGUMENT;
+    const Node& n = s->tree.node(s->tree.find(addr));
+    const PageDetail* d = s->tree.detail(n);
+    const uint8_t code = d == nullptr ? uint8_t{0} : d->code[(addr >> kPageShift) % kPages];
+    const uint16_t rank = LeafRank(*s, n, d, horizon_epochs(*policy)).likely(code);
+    *heat_milli = rank_heat(rank) * 1000 / 256;
+    return rank > policy->ranking.cut() ? 1 : 0;
+}
+
+void tm_policy_get_stats(const tm_policy* policy, tm_policy_stats* stats) {
+    *stats = policy->stats;
+    stats->spaces = policy->spaces.count();
+    stats->splits += policy->gone_splits;
+    stats->details_made += policy->gone_details;
+    stats->details_refused += policy->gone_refused;
+    for (uint32_t i = 0; i < policy->spaces.top(); i++) {
+        const Space* s = policy->spaces.slot(i);
+        if (s == nullptr)
+            continue;
+        stats->splits += s->tree.splits();
+        stats->details_made += s->tree.details_made();
+        stats->details_refused += s->tree.details_refused();
+        stats->ranges += s->tree.leaves();
+        stats->details += s->tree.details();
+    }
+}

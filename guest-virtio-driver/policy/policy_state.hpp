@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// policy_state.hpp - what a policy is made of. Internal: policy.h is the face.
+#ifndef TIERMEM_POLICY_POLICY_STATE_HPP
+#define TIERMEM_POLICY_POLICY_STATE_HPP
+
+#include "policy.h"
+#include "ranking.hpp"
+#include "residency.hpp"
+#include "space.hpp"
+
+struct tm_policy {
+    tm_policy_config config;
+    tm::SpaceTable spaces; // its memory follows this structure
+    tm::Space* last_space; // of the last sample
+    tm::Ranking ranking;   // as of the last epoch
+    tm::Residency residency;
+    tm::Rng rng;
+    uint64_t last_ns;
+    uint64_t quota_pages;
+    uint64_t epoch_accesses; // since the last epoch, as is what follows
+    uint64_t epoch_known;
+    uint64_t epoch_fast;
+    uint32_t epoch_samples;
+    uint32_t period;
+    tm_policy_stats stats;
+    uint64_t gone_splits; // counters of spaces that were removed
+    uint64_t gone_details;
+    uint64_t gone_refused;
+};
+
+#endif

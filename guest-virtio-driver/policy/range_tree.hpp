@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// range_tree.hpp - the heat map of one address space, in fixed memory.
+//
+// A radix tree with four children a node. Leaves partition the address space:
+//
+//   order 47  [----------------------------------------------------------]
+//   order 45  [-------------][-------------][-------------][--------------]
+//   ...
+//   order 21                 [..] 2 MiB, the smallest leaf; may own a
+//                                 PageDetail that counts its 512 pages
+//
+// A leaf is split as soon as enough samples fell into it within an epoch, so
+// that later samples of the same epoch already see the children: 2 MiB in
+// 64 TiB are isolated by about 13 times `split_samples` samples. Four sibling
+// leaves that have gone cold are merged at the end of an epoch. When nodes or
+// details run out, the coldest are given up first, and splitting gets dearer.
+//
+// Memory: one block, divided when the space is made; never grows.
+#ifndef TIERMEM_POLICY_RANGE_TREE_HPP
+#define TIERMEM_POLICY_RANGE_TREE_HPP
+
+#include "level.hpp"
+#include "page_detail.hpp"
+
+namespace tm {
+
+inline constexpr unsigned kPageShift = 12;
+inline constexpr unsigned kLeafOrder = 21;
+inline constexpr unsigned kFan = 4;
+
+struct Node {
+    uint64_t start;         // lowest address
+    Level level;
+    uint32_t fast_pages;    // as last walked, and corrected by moves
+    uint32_t present_pages; // as last walked
+    uint16_t first_child;   // 0: a leaf; else the first of four
+    uint16_t parent;
+    uint16_t detail;        // block index or kNone
+    uint8_t order;          // log2 of the length in bytes
+    uint8_t walk_age;       // epochs since the last walk; 255: never
+    uint8_t blocked;        // epochs for which moving it is not tried
+    uint16_t hottest;       // best rank of a page worth promoting, 0: none
+    uint16_t coldest;       // rank of its coldest page on tier 0, kNone: none
+    bool huge;              // a 2 MiB folio, moved whole
+    bool even;              // looked at page by page before, and found even
+    uint8_t even_age;       // epochs since
+
+    [[nodiscard]] bool leaf() const { return first_child == 0; }
+    [[nodiscard]] uint64_t end() const { return start + (uint64_t{1} << order); }
+    [[nodiscard]] uint64_t pages() const { return uint64_t{1} << (order - kPageShift); }
+    // Pages over which its heat is spread, as far as is known; at least 1.
+    [[nodiscard]] uint64_t spread() const { return walk_age != 255 && present_pages > 0 ? present_pages : pages(); }
+};
+
+// What one epoch did to a tree.
+struct TreeChange {
+    uint32_t changes;
+    uint32_t forgotten;
+    uint32_t merges;
+    uint32_t details_dropped;
+};
+
+class RangeTree {
+  public:
+    static constexpr uint32_t kMinBytes = 16 * 1024;
+    static constexpr uint32_t kMaxBytes = 64 * 1024 * 1024;
+    static constexpr uint32_t kMinSplitSamples = 8;
+
+    // Divide `memory` (zeroed, `bytes` of it); `bits` is the address width.
+    void init(void* memory, uint32_t bytes, unsigned bits);
+
+    // Count a sample of `weight` accesses, served by `tier` (0, 1 or unknown).
+    // False when addr is outside.
+    bool record(uint64_t addr, uint32_t weight, uint8_t tier, Rng& rng);
+
+    // End of epoch; `weight` is what a typical sample stands for now, `scale`
+    // brings counts to the nominal length of an epoch (16.16 fixed point).
+    TreeChange settle(uint32_t weight, uint32_t scale);
+
+    // Forget the heat of whole leaves within [start, end).
+    void forget(uint64_t start, uint64_t end);
+
+    [[nodiscard]] uint16_t find(uint64_t addr) const;
+    // The leaf after leaf i in address order, or kNone.
+    [[nodiscard]] uint16_t next(uint16_t i) const { return after(i); }
+    [[nodiscard]] uint16_t first() const { return find(0); }
+    [[nodiscard]] bool covers(uint64_t addr) const { return (addr >> bits_) == 0; }
+    [[nodiscard]] uint64_t limit() const { return uint64_t{1} << bits_; }
+
+    Node& node(uint16_t i) { return nodes_[i]; }
+    [[nodiscard]] const Node& node(uint16_t i) const { return nodes_[i]; }
+    PageDetail* detail(const Node& n) { return n.detail == kNone ? nullptr : &details_[n.detail]; }
+    [[nodiscard]] const PageDetail* detail(const Node& n) const {
+        return n.detail == kNone ? nullptr : &details_[n.detail];
+    }
+    void drop_detail(uint16_t i);
+    [[nodiscard]] bool cold() const { return leaves_ == 1 && nodes_[0].level.average == 0 && nodes_[0].level.now == 0; }
+
+    [[nodiscard]] uint32_t leaves() const { return leaves_; }
+    [[nodiscard]] uint32_t details() const { return details_used_; }
+    [[nodiscard]] uint32_t detail_capacity() const { return detail_cap_; }
+    [[nodiscard]] uint64_t splits() const { return splits_; }
+    [[nodiscard]] uint64_t details_made() const { return details_made_; }
+    [[nodiscard]] uint64_t details_refused() const { return details_refused_; }
+
+    // 0 or the number of the broken invariant, see validate.cpp.
+    [[nodiscard]] int validate() const;
+
+  private:
+    uint16_t find_slow(uint64_t addr);
+    [[nodiscard]] uint16_t after(uint16_t i) const;
+    uint16_t refine(uint16_t i, uint64_t addr, uint32_t weight);
+    void split(uint16_t i);
+    void merge(uint16_t i);
+    [[nodiscard]] bool mergeable(const Node& n) const;
+    [[nodiscard]] uint64_t family_heat(const Node& n) const;
+    uint32_t merge_cold(uint32_t weight);
+    uint32_t merge_for_room();
+    uint32_t drop_details_for_room();
+    void make_detail(uint16_t i);
+    void settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change);
+    [[nodiscard]] uint32_t hash(uint64_t addr) const {
+        return static_cast<uint32_t>(((addr >> kLeafOrder) * 0x9e3779b97f4a7c15ULL) >> (64 - cache_bits_));
+    }
+
+    Node* nodes_;
+    PageDetail* details_;
+    uint16_t* cache_; // leaf last seen for a hash of the address; always checked
+    unsigned cache_bits_;
+    unsigned bits_;
+    uint32_t node_cap_; // 1 + 4 * families
+    uint32_t node_top_; // nodes ever used
+    uint32_t detail_cap_;
+    uint16_t free_family_; // linked by `parent` of the first node, 0: none
+    uint16_t free_detail_; // linked by `owner`
+    uint32_t free_families_;
+    uint32_t leaves_;
+    uint32_t details_used_;
+    uint32_t split_samples_;
+    uint32_t wanted_details_; // this epoch
+    uint64_t splits_;
+    uint64_t details_made_;
+    uint64_t details_refused_;
+};
+
+} // namespace tm
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// ranking.cpp - see ranking.hpp
+#include "ranking.hpp"
+
+namespace tm {
+
+namespace {
+// Heat is expected to last about as long as it has lasted already (Lindy), with
+// a little faith in advance: twice its age and four epochs more.
+uint32_t expected_epochs(uint16_t age) { return 2U * age + 4; }
+// Ranges whose heat changed within so many epochs are uncertain as a whole.
+constexpr uint16_t kYoungEpochs = 3;
+} // namespace
+
+LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detail, uint32_t horizon_epochs)
+    : likely_base_(0), certain_base_(0), dead_(node.level.average == 0), hopeless_(false),
+      prior_(detail == nullptr ? 0 : detail->prior), detail_(detail != nullptr) {
+    const uint64_t parts = detail == nullptr ? node.spread() : detail->weight();
+    const int base = kRankBias + space.bias - log16(parts);
+    const uint32_t confident = node.level.confident();
+    const uint32_t lasting = expected_epochs(node.level.age);
+    likely_base_ = base + log16(node.level.average);
+    certain_base_ = base + log16(confident);
+    if (lasting < horizon_epochs)
+        certain_base_ -= log16(horizon_epochs) - log16(lasting);
+    hopeless_ = confident == 0;
+}
+
+uint16_t LeafRank::likely(uint8_t code) const {
+    if (dead_)
+        return 0;
+    return clamp_rank(detail_ ? likely_base_ + log16(code_value(code) + prior_) : likely_base_);
+}
+
+uint16_t LeafRank::certain(uint8_t code) const {
+    if (hopeless_)
+        return 0;
+    if (!detail_)
+        return clamp_rank(certain_base_);
+    // One standard deviation of the gamma posterior below its mean.
+    const uint32_t value = code_value(code) + prior_;
+    const uint32_t sure = sat_sub(value, isqrt(uint64_t{value} * kSampleUnits));
+    return sure == 0 ? uint16_t{0} : clamp_rank(certain_base_ + log16(sure));
+}
+
+unsigned LeafRank::first_certain(uint16_t rank) const {
+    unsigned low = 0;
+    unsigned high = 256;
+    while (low < high) {
+        const unsigned middle = (low + high) / 2;
+        if (certain(static_cast<uint8_t>(middle)) >= rank)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+unsigned LeafRank::end_likely(uint16_t rank) const {
+    unsigned low = 0;
+    unsigned high = 256;
+    while (low < high) {
+        const unsigned middle = (low + high) / 2;
+        if (likely(static_cast<uint8_t>(middle)) > rank)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+int LeafRank::doubt(uint8_t code) const {
+    // 16 / ln 2 ranks per unit of relative error, which is 1/sqrt(samples).
+    const uint32_t value = code_value(code) + prior_;
+    const uint32_t root = isqrt(uint64_t{value} * 256 / kSampleUnits); // 16 * sqrt(samples)
+    return root == 0 ? 64 : static_cast<int>(369 / root);
+}
+
+void Ranking::clear() {
+    const uint16_t keep = cut_;
+    __builtin_memset(this, 0, sizeof(*this)); // too large for a temporary on a kernel stack
+    cut_ = keep;
+}
+
+void Ranking::add(Space& space, uint32_t horizon) {
+    space.fast_pages = 0;
+    for (uint16_t i = space.tree.first(); i != kNone; i = space.tree.next(i))
+        add_leaf(space, i, horizon);
+}
+
+void Ranking::add_leaf(Space& space, uint16_t index, uint32_t horizon) {
+    Node& node = space.tree.node(index);
+    PageDetail* detail = space.tree.detail(node);
+    node.hottest = 0;
+    node.coldest = kNone;
+    heat_ += node.level.average;
+    if (node.level.age < kYoungEpochs)
+        uncertain_ += node.level.average / 8;
+    if (detail == nullptr) {
+        add_plain(space, node, LeafRank(space, node, nullptr, horizon));
+        return;
+    }
+    count_codes(*detail);
+    detail->study(codes_);
+    add_detail(space, node, *detail, LeafRank(space, node, detail, horizon));
+}
+
+void Ranking::add_plain(Space& space, Node& node, const LeafRank& rank) {
+    if (node.walk_age == 255)
+        return; // what it holds is not known yet
+    const uint16_t likely = rank.likely(0);
+    const uint16_t certain = rank.certain(0);
+    const uint32_t slow = sat_sub(node.present_pages, node.fast_pages);
+    space.fast_pages += node.fast_pages;
+    slow_[likely] += slow;
+    fast_[likely] += node.fast_pages;
+    if (node.blocked != 0)
+        return;
+    movable_fast_[likely] += node.fast_pages;
+    hopeful_[certain] += slow;
+    if (slow != 0)
+        node.hottest = certain;
+    if (node.fast_pages != 0)
+        node.coldest = likely;
+}
+
+void Ranking::count_codes(const PageDetail& detail) {
+    for (unsigned c = 0; c < 256; c++)
+        codes_[c] = fast_codes_[c] = slow_codes_[c] = 0;
+    for (unsigned w = 0; w < kPages / 64; w++) {
+        const uint64_t fast = detail.fast.word[w];
+        const uint64_t movable = detail.movable.word[w];
+        const uint8_t* code = &detail.code[w * 64];
+        for (unsigned p = 0; p < 64; p++) {
+            codes_[code[p]]++;
+            fast_codes_[code[p]] = static_cast<uint16_t>(fast_codes_[code[p]] + ((movable & fast) >> p & 1));
+            slow_codes_[code[p]] = static_cast<uint16_t>(slow_codes_[code[p]] + ((movable & ~fast) >> p & 1));
+        }
+    }
+}
+
+void Ranking::add_detail(Space& space, Node& node, PageDetail& detail, const LeafRank& rank) {
+    const uint32_t heat_per_unit_256 = static_cast<uint32_t>(mul_div(node.level.average, 256, detail.weight()));
+    for (unsigned c = 0; c < 256; c++) {
+        if (codes_[c] == 0)
+            continue;
+        const auto code = static_cast<uint8_t>(c);
+        const uint16_t likely = rank.likely(code);
+        const uint16_t certain = rank.certain(code);
+        fast_[likely] += fast_codes_[c];
+        slow_[likely] += codes_[c] - fast_codes_[c];
+        movable_fast_[likely] += fast_codes_[c];
+        hopeful_[certain] += slow_codes_[c];
+        if (slow_codes_[c] != 0 && certain > node.hottest)
+            node.hottest = certain;
+        if (fast_codes_[c] != 0 && likely < node.coldest)
+            node.coldest = likely;
+        const int doubt = rank.doubt(code);
+        const int apart = likely > cut_ ? likely - cut_ : cut_ - likely;
+        if (apart < doubt) {
+            const uint64_t heat = uint64_t{codes_[c]} * (code_value(code) + detail.prior) * heat_per_unit_256;
+            uncertain_ += (heat >> 8) * static_cast<uint32_t>(doubt - apart) / 64;
+        }
+    }
+    node.fast_pages = detail.fast.count();
+    node.present_pages = detail.movable.count();
+    space.fast_pages += node.fast_pages;
+}
+
+void Ranking::cut_at(uint64_t quota) {
+    unsigned rank = kRanks - 1;
+    uint64_t sum = pages(rank);
+    while (rank > 0 && sum < quota)
+        sum += pages(--rank);
+    cut_ = static_cast<uint16_t>(rank);
+}
+
+uint32_t Ranking::uncertain_milli() const {
+    if (heat_ == 0)
+        return 1000; // nothing is known
+    const uint64_t milli = mul_div(uncertain_, 1000, heat_);
+    return milli > 1000 ? 1000 : static_cast<uint32_t>(milli);
+}
+
+} // namespace tm

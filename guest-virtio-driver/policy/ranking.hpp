@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// ranking.hpp - all pages of all address spaces on one scale.
+//
+// A rank is 16 * log2(accesses per epoch and page) + 128, clamped to 0..511:
+// from 1/256 access to 16 million. Two histograms over it:
+//   pages   how many pages have this rank, by tier: gives the cut and the curve
+//   hopeful pages on tier 1 by the rank on which a promotion may count: from
+//           the cautious estimate, and discounted while the heat is young
+// so that a page is demoted by what it probably is and promoted by what it
+// certainly is. That difference is the hysteresis.
+#ifndef TIERMEM_POLICY_RANKING_HPP
+#define TIERMEM_POLICY_RANKING_HPP
+
+#include "space.hpp"
+
+namespace tm {
+
+inline constexpr unsigned kRanks = 512;
+inline constexpr int kRankBias = 128;
+
+constexpr uint16_t clamp_rank(int rank) {
+    return static_cast<uint16_t>(rank < 0 ? 0 : (rank >= static_cast<int>(kRanks) ? kRanks - 1 : rank));
+}
+
+// Heat of a rank in 1/256 accesses per epoch and page.
+constexpr uint64_t rank_heat(uint16_t rank) { return rank == 0 ? 0 : exp16(rank, 0); }
+
+// Ranks of the pages of one leaf. For a leaf without detail code is ignored.
+class LeafRank {
+  public:
+    LeafRank(const Space& space, const Node& node, const PageDetail* detail, uint32_t horizon_epochs);
+    // By what the page probably is.
+    [[nodiscard]] uint16_t likely(uint8_t code) const;
+    // By what may be counted on; 0: do not promote.
+    [[nodiscard]] uint16_t certain(uint8_t code) const;
+    // Smallest code with certain() >= rank; 256: none.
+    [[nodiscard]] unsigned first_certain(uint16_t rank) const;
+    // Number of codes, from 0 on, with likely() <= rank.
+    [[nodiscard]] unsigned end_likely(uint16_t rank) const;
+    // Standard deviation of likely(), in ranks.
+    [[nodiscard]] int doubt(uint8_t code) const;
+
+  private:
+    int likely_base_;
+    int certain_base_;
+    bool dead_;    // no heat at all
+    bool hopeless_; // nothing to count on
+    uint32_t prior_;
+    bool detail_;
+};
+
+class Ranking {
+  public:
+    void clear();
+    // Add all leaves of a space; sets their `hottest` and `coldest`, studies
+    // their details. `horizon`: epochs within which a move must be repaid.
+    void add(Space& space, uint32_t horizon);
+    // Place the cut below the `quota` hottest pages.
+    void cut_at(uint64_t quota);
+
+    [[nodiscard]] uint16_t cut() const { return cut_; }
+    [[nodiscard]] uint64_t pages(unsigned rank) const { return slow_[rank] + fast_[rank]; }
+    [[nodiscard]] uint64_t fast(unsigned rank) const { return movable_fast_[rank]; }
+    [[nodiscard]] uint64_t hopeful(unsigned rank) const { return hopeful_[rank]; }
+    // Estimate, in 1/1000, of the heat that more samples could place better.
+    [[nodiscard]] uint32_t uncertain_milli() const;
+
+  private:
+    void add_leaf(Space& space, uint16_t index, uint32_t horizon);
+    void add_plain(Space& space, Node& node, const LeafRank& rank);
+    void add_detail(Space& space, Node& node, PageDetail& detail, const LeafRank& rank);
+    void count_codes(const PageDetail& detail);
+
+    uint64_t slow_[kRanks];
+    uint64_t fast_[kRanks];
+    uint64_t movable_fast_[kRanks];
+    uint64_t hopeful_[kRanks];
+    uint16_t codes_[256];      // scratch of add_detail(): all pages,
+    uint16_t fast_codes_[256]; // those on tier 0 that may be demoted,
+    uint16_t slow_codes_[256]; // those on tier 1 that may be promoted
+    uint16_t cut_;
+    uint64_t heat_;
+    uint64_t uncertain_;
+};
+
+} // namespace tm
+
+#endif

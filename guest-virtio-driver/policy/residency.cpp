@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// residency.cpp - see residency.hpp
+#include "residency.hpp"
+
+namespace tm {
+
+namespace {
+constexpr uint8_t kNever = 255;
+constexpr uint8_t kStale = 32;       // epochs after which a hot range is walked again
+constexpr uint8_t kStaleMissing = 4; // when samples fell on pages not known
+constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
+
+bool is_due(const Node& n, const PageDetail* d) {
+    if (n.order != kLeafOrder || n.level.average == 0)
+        return false;
+    return n.walk_age == kNever || n.walk_age >= kStale ||
+           (d != nullptr && d->missing && n.walk_age >= kStaleMissing);
+}
+
+uint32_t count_pages(const uint64_t (&words)[8]) {
+    uint32_t n = 0;
+    for (const uint64_t w : words)
+        n += count_bits(w);
+    return n;
+}
+} // namespace
+
+int Walker::operator()(uint64_t space, uint64_t start, uint64_t end, tm_window& window) {
+    if (!can())
+        return TM_ERR_LIMIT;
+    left_--;
+    window = tm_window{};
+    const int found = walk_(context_, space, start, end, &window);
+    if (found <= 0)
+        return found;
+    const bool inside = window.start % kWindow == 0 && window.start >= start && window.start < end;
+    for (unsigned w = 0; w < 8; w++)
+        window.fast[w] &= window.present[w];
+    return inside ? 1 : TM_ERR_ARGUMENT;
+}
+
+void note_window(Space& space, uint16_t index, const tm_window& window) {
+    Node& n = space.tree.node(index);
+    n.walk_age = 0;
+    n.huge = window.huge != 0;
+    n.present_pages = count_pages(window.present);
+    n.fast_pages = count_pages(window.fast);
+    if (n.huge && n.detail != kNone)
+        space.tree.drop_detail(index);
+    PageDetail* d = space.tree.detail(n);
+    if (d == nullptr)
+        return;
+    for (unsigned w = 0; w < 8; w++) {
+        d->movable.word[w] = window.present[w];
+        d->fast.word[w] = window.fast[w];
+    }
+    d->missing = false;
+}
+
+void Residency::refresh(SpaceTable& spaces, Walker& walker) {
+    refresh_due(spaces, walker);
+    turn_hand(spaces, walker);
+}
+
+// Starts at another space each epoch, so that none starves when the budget
+// does not suffice for all. A quarter stays for the hand.
+void Residency::refresh_due(SpaceTable& spaces, Walker& walker) {
+    const uint32_t reserve = walker.left() / 4;
+    const uint32_t top = spaces.top();
+    for (uint32_t k = 0; k < top && walker.left() > reserve; k++) {
+        due_slot_ = due_slot_ + 1 < top ? due_slot_ + 1 : 0;
+        Space* space = spaces.slot(due_slot_);
+        if (space == nullptr)
+            continue;
+        for (uint16_t i = space->tree.first(); i != kNone && walker.left() > reserve; i = space->tree.next(i))
+            if (is_due(space->tree.node(i), space->tree.detail(space->tree.node(i))))
+                refresh_leaf(*space, i, walker);
+    }
+}
+
+void Residency::refresh_leaf(Space& space, uint16_t index, Walker& walker) {
+    const Node& n = space.tree.node(index);
+    tm_window window{};
+    const int found = walker(space.id, n.start, n.end(), window);
+    if (found < 0)
+        return;
+    if (found == 0)
+        window = tm_window{};
+    note_window(space, index, window);
+}
+
+void Residency::turn_hand(SpaceTable& spaces, Walker& walker) {
+    const uint32_t top = spaces.top();
+    for (uint32_t k = 0; k <= top && walker.can(); k++) {
+        if (slot_ >= top) {
+            slot_ = 0;
+            addr_ = 0;
+        }
+        Space* space = slot_ < top ? spaces.slot(slot_) : nullptr;
+        if (space != nullptr && !turn_in(*space, walker))
+            return;
+        slot_++;
+        addr_ = 0;
+        leaf_start_ = 0;
+        fast_ = present_ = 0;
+    }
+}
+
+// Leaves that the hand went over entirely, up to (not including) leaf `upto`:
+// the one it was in gets what was found, the empty ones between get nothing.
+void Residency::commit(Space& space, uint16_t upto) {
+    uint16_t i = space.tree.find(leaf_start_);
+    const bool whole = space.tree.node(i).start == leaf_start_;
+    while (i != upto && i != kNone) {
+        Node& n = space.tree.node(i);
+        if (n.order != kLeafOrder && (whole || n.start > leaf_start_)) {
+            const bool here = n.start == leaf_start_;
+            n.present_pages = here ? clamp_u32(present_) : 0;
+            n.fast_pages = here ? clamp_u32(fast_) : 0;
+            n.walk_age = 0;
+        }
+        i = space.tree.next(i);
+    }
+    fast_ = present_ = 0;
+}
+
+// True when the hand reached the end of this space.
+bool Residency::turn_in(Space& space, Walker& walker) {
+    const uint64_t limit = space.tree.limit();
+    while (walker.can() && addr_ < limit) {
+        tm_window window{};
+        const int found = walker(space.id, addr_, limit, window);
+        if (found < 0)
+            return true; // cannot tell now: go on with the next space
+        if (found == 0) {
+            commit(space, kNone);
+            return true;
+        }
+        const uint16_t leaf = space.tree.find(window.start);
+        if (space.tree.node(leaf).start > leaf_start_ || window.start < leaf_start_) {
+            commit(space, leaf);
+            leaf_start_ = space.tree.node(leaf).start;
+        }
+        if (space.tree.node(leaf).order == kLeafOrder)
+            note_window(space, leaf, window);
+        fast_ += count_pages(window.fast);
+        present_ += count_pages(window.present);
+        addr_ = window.start + kWindow;
+    }
+    if (addr_ < limit)
+        return false;
+    commit(space, kNone);
+    return true;
+}
+
+} // namespace tm

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// residency.hpp - which pages are on which tier, asked from the caller's page
+// tables within a budget of windows per epoch.
+//
+// Ranges that need an answer (hot and never walked, or walked long ago) come
+// first; what is left of the budget moves a clock hand through all address
+// spaces, so that cold pages on tier 0 are found too, wherever they are.
+#ifndef TIERMEM_POLICY_RESIDENCY_HPP
+#define TIERMEM_POLICY_RESIDENCY_HPP
+
+#include "policy.h"
+#include "space.hpp"
+
+namespace tm {
+
+// The caller's walk callback with what is left of the budget.
+class Walker {
+  public:
+    Walker(tm_walk_fn walk, void* context, uint32_t budget) : walk_(walk), context_(context), left_(budget) {}
+    // As tm_walk_fn; also negative when the budget is used up or the answer
+    // contradicts the question (a window outside of what was asked).
+    int operator()(uint64_t space, uint64_t start, uint64_t end, tm_window& window);
+    [[nodiscard]] uint32_t left() const { return left_; }
+    [[nodiscard]] bool can() const { return walk_ != nullptr && left_ > 0; }
+
+  private:
+    tm_walk_fn walk_;
+    void* context_;
+    uint32_t left_;
+};
+
+// Take over what a walk of the 2 MiB leaf `index` showed.
+void note_window(Space& space, uint16_t index, const tm_window& window);
+
+class Residency {
+  public:
+    // One epoch's walks.
+    void refresh(SpaceTable& spaces, Walker& walker);
+
+  private:
+    void refresh_due(SpaceTable& spaces, Walker& walker);
+    void refresh_leaf(Space& space, uint16_t index, Walker& walker);
+    void turn_hand(SpaceTable& spaces, Walker& walker);
+    bool turn_in(Space& space, Walker& walker);
+    void commit(Space& space, uint16_t upto);
+
+    uint32_t slot_;     // where the hand is
+    uint64_t addr_;
+    uint64_t leaf_start_; // the coarse leaf under the hand, and what was found
+    uint64_t fast_;       // in it so far
+    uint64_t present_;
+    uint32_t due_slot_;
+};
+
+} // namespace tm
+
+#endif
