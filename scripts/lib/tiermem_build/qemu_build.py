@@ -2,9 +2,11 @@
 """Configures, builds and installs QEMU from the tree that qemu_tree.py composes.
 
 Under one folder (build/ of the checkout, or --build-dir): qemu-src the tree, qemu-build ninja's, qemu what is
-installed, with bin/, python/ (QEMU's own packages: qemu.qmp, qemu.machine; put it on PYTHONPATH) and tests/.
+installed, with bin/, python/ (QEMU's own packages: qemu.qmp, qemu.machine; put it on PYTHONPATH), tests/ and
+tests.json (our tests' sources and the programs that hold them).
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,6 +20,7 @@ CONFIGURE = [
     "--enable-trace-backends=log", "--enable-werror", "--disable-docs", "--disable-install-blobs", "--disable-download",
 ]
 PROGRAMS = ["qemu-system-x86_64", "qemu-img", "qemu-io"]
+QOS_TEST = "tests/qtest/qos-test"  # the program into which QEMU links tests that use its libqos graph
 TOOLS_SUITE = "bookworm-backports"  # bookworm's meson is too old for QEMU
 
 
@@ -68,12 +71,21 @@ def compile(base, logs, targets, jobs):
             cwd=base / "qemu-build", env=environment())
 
 
-def install(base, targets, into):
+def test_programs(base):
+    """{our test's source: ninja target that holds it}: a program of its own, or else QEMU's qos-test."""
+    known = subprocess.run(["ninja", "-t", "targets", "all"], cwd=base / "qemu-build", check=True, text=True,
+                           stdout=subprocess.PIPE).stdout
+    targets = {line.split(":")[0] for line in known.splitlines()}
+    return {source: own if (own := source.removesuffix(".c")) in targets else QOS_TEST for source in qemu_tree.tests()}
+
+
+def install(base, targets, programs, into):
     """Copies programs, tests and QEMU's Python packages from the build to a folder."""
     build = base / "qemu-build"
     for target in targets:
         place = into / "bin" / target if target in PROGRAMS else into / target
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(build / target, place)
+    (into / "tests.json").write_text(json.dumps(programs))
     shutil.copytree(base / "qemu-src/python/qemu", into / "python/qemu")
     shutil.copytree(base / "qemu-src/scripts/qmp", into / "scripts/qmp")

@@ -43,6 +43,16 @@ def _fetch(suite, version, folder):
     suite.unpack_source("qemu", folder)
 
 
+def source(folder=None):
+    """The pristine tree: the user's if named, else Debian's."""
+    if folder is None:
+        return debian_source()
+    tree = Path(folder).resolve()
+    if not (tree / "VERSION").is_file() or not (tree / "hw/virtio").is_dir():
+        raise log.Failed(f"--src / QEMU_SRC: {tree} is no QEMU source tree")
+    return tree
+
+
 def source_key(source):
     """What identifies a pristine tree: Debian's version, a git state, or else names, sizes and times."""
     if source.parent.parent == cache.root() / "qemu-source":
@@ -93,7 +103,7 @@ def update(pristine, tree):
     old = json.loads(state.read_text()) if state.exists() else {}
     if old.get("source") != key:
         log.step("copying QEMU's source")
-        _copy_pristine(pristine, tree)
+        copy_pristine(pristine, tree)
         old = {"touched": old.get("touched", [])}
     with tempfile.TemporaryDirectory(dir=tree.parent) as draft:
         touched = _compose(pristine, Path(draft))
@@ -103,7 +113,8 @@ def update(pristine, tree):
     state.write_text(json.dumps({"source": key, "touched": sorted(map(str, touched))}))
 
 
-def _copy_pristine(pristine, tree):
+def copy_pristine(pristine, tree):
+    """Makes `tree` what the pristine one is, but for what nothing here needs."""
     tree.mkdir(parents=True, exist_ok=True)
     excludes = [f"--exclude={name}" for name in LEFT_OUT]
     subprocess.run(["rsync", "-a", "--checksum", "--delete", *excludes, f"{pristine}/", f"{tree}/"], check=True)
@@ -114,7 +125,7 @@ def _compose(pristine, draft):
     for patch in patches():
         for path in patched_files(patch):
             _take(pristine / path, draft / path)
-        _apply(patch, draft)
+        apply(patch, draft)
     for path, file in overlay().items():
         if (pristine / path).exists():
             raise log.Failed(f"qemu-device/{path} exists in QEMU already: change it by a patch in qemu-device/patches")
@@ -129,7 +140,8 @@ def _take(source, target):
         shutil.copy2(source, target)
 
 
-def _apply(patch, folder):
+def apply(patch, folder):
+    """Applies a patch below a folder, exactly as it is."""
     done = subprocess.run(["patch", "-p1", "--force", "--fuzz=0", "--no-backup-if-mismatch", "-i", patch],
                           cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != 0:
@@ -145,7 +157,6 @@ def _restore(pristine, tree, files):
             (tree / path).unlink(missing_ok=True)
 
 
-def test_targets():
-    """Ninja targets of the tests among our files: tests/qtest/*-test.c and tests/unit/test-*.c."""
-    return sorted(str(path.with_suffix("")) for path in overlay()
-                  if path.match("tests/qtest/*-test.c") or path.match("tests/unit/test-*.c"))
+def tests():
+    """Our tests among the new files: tests/qtest/*-test.c and tests/unit/test-*.c."""
+    return sorted(str(path) for path in overlay() if path.match("tests/qtest/*-test.c") or path.match("tests/unit/test-*.c"))

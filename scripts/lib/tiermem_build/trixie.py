@@ -44,6 +44,8 @@ def run(kernel, work, command, logfile):
     subprocess.run(["rsync", "-a", "--delete", f"{work}/", f"{inside}/"], check=True)
     words = [str(word).replace(str(work), f"/build/{work.name}").replace(str(kernel.root), "") for word in command]
     try:
-        log.run(["chroot", kernel.root, *words], logfile, f"the build for {kernel.release}")
+        # objtool wants /proc; the mount lives and dies with the command.
+        log.run(["unshare", "--mount", "--pid", "--fork", f"--mount-proc={kernel.root}/proc",
+                 "chroot", kernel.root, *words], logfile, f"the build for {kernel.release}")
     finally:
         subprocess.run(["rsync", "-a", f"{inside}/", f"{work}/"], check=True)
