@@ -7,8 +7,11 @@
 // range's own habit (`deviation`), for the change to be believed. A stream that
 // passes through once is one high count: the median does not see it. A range
 // that is streamed through again and again has a large habitual deviation and
-// keeps its long average, from which half the deviation is taken off before
-// the range may be promoted (Level::confident()).
+// keeps its long average.
+//
+// Promotion counts on what is certain (confident()), demotion on what is
+// possible (optimistic()), so a range that has just begun to be used is neither
+// promoted nor demoted.
 #ifndef TIERMEM_POLICY_LEVEL_HPP
 #define TIERMEM_POLICY_LEVEL_HPP
 
@@ -47,8 +50,15 @@ struct Level {
         return changed;
     }
 
-    // Average less half of the habitual deviation: what promotion may count on.
-    [[nodiscard]] constexpr uint32_t confident() const { return sat_sub(average, deviation / 2); }
+    // The average less its standard error, which falls with the number of
+    // epochs that it was taken over.
+    [[nodiscard]] constexpr uint32_t confident() const {
+        return sat_sub(average, deviation / isqrt((age < 2 * kLongEpochs ? age : 2 * kLongEpochs) + 1U));
+    }
+    // The average, or the last count where that is far more.
+    [[nodiscard]] constexpr uint32_t optimistic() const {
+        return before[0] / 2 > average ? before[0] : average;
+    }
 
     // A part of a range that is taken to be even: 1/2^shift of everything.
     [[nodiscard]] constexpr Level part(unsigned shift) const {

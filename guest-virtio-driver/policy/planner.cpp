@@ -117,8 +117,8 @@ bool Runs::load_detail(const PageDetail& detail) {
         from = rank.first_certain(edge_ ? rank_ : other);
         end = edge_ ? rank.first_certain(other) : 256;
     } else {
-        from = edge_ && rank_ > 0 ? rank.end_likely(other) : 0;
-        end = edge_ ? rank.end_likely(rank_) : (rank_ > 0 ? rank.end_likely(other) : 0);
+        from = edge_ && rank_ > 0 ? rank.end_possible(other) : 0;
+        end = edge_ ? rank.end_possible(rank_) : (rank_ > 0 ? rank.end_possible(other) : 0);
     }
     bool any = false;
     for (unsigned w = 0; w < kPages / 64; w++) {

@@ -65,19 +65,43 @@ void rank_spaces(tm_policy& p) {
     p.ranking.cut_at(p.quota_pages);
 }
 
+// What new pages took since the last epoch, remembered for some.
+void note_demand(tm_policy& p, const tm_epoch_input& in) {
+    const uint64_t taken = p.last_ns == 0 ? 0 : sat_sub(p.free_expected, in.fast_free >> kPageShift);
+    const uint64_t faded = p.demand - p.demand / 8;
+    p.demand = taken > faded ? taken : faded;
+}
+
+// Enough free pages for another epoch like the busiest of the last, and a
+// quarter more, but at most 1/16 of the quota; at least what the caller wants.
+uint64_t wanted_reserve(const tm_policy& p, const tm_epoch_input& in) {
+    const uint64_t most = p.quota_pages / 16;
+    const uint64_t demand = sat_add(p.demand, p.demand / 4);
+    const uint64_t wanted = demand < most ? demand : most;
+    const uint64_t asked = in.fast_reserve >> kPageShift;
+    return wanted > asked ? wanted : asked;
+}
+
 Terms make_terms(const tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     Terms terms{};
     const uint64_t bandwidth = in.qos_class == TM_CLASS_BEST_EFFORT ? in.bandwidth / 2 : in.bandwidth;
     terms.budget = mul_div(bandwidth, length_ns, kSecond) >> kPageShift;
-    terms.free_pages = sat_sub(in.fast_free, in.fast_reserve) >> kPageShift;
-    terms.short_pages = sat_sub(in.fast_reserve, in.fast_free) >> kPageShift;
+    const uint64_t free_pages = in.fast_free >> kPageShift;
+    const uint64_t reserve = wanted_reserve(p, in);
+    terms.free_pages = sat_sub(free_pages, reserve);
+    terms.short_pages = sat_sub(reserve, free_pages);
     terms.copy_heat = copy_heat(p);
     return terms;
 }
 
 void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     PeriodTerms terms{};
-    terms.accesses = sat_add(p.epoch_accesses, sat_mul(in.lost_samples, p.period));
+    // By the busiest of the last epochs: an idle one must not make the next
+    // busy one exceed the budget.
+    const uint64_t accesses = sat_add(p.epoch_accesses, sat_mul(in.lost_samples, p.period));
+    const uint64_t faded = p.busy_accesses - p.busy_accesses / 8;
+    p.busy_accesses = accesses > faded ? accesses : faded;
+    terms.accesses = p.busy_accesses;
     terms.epoch_ns = length_ns;
     terms.cpu_permille = in.qos_class == TM_CLASS_BEST_EFFORT ? in.cpu_permille / 2 : in.cpu_permille;
     terms.uncertain_milli = p.ranking.uncertain_milli();
@@ -255,6 +279,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     p.residency.refresh(p.spaces, walker);
     p.quota_pages = input->fast_quota >> kPageShift;
     rank_spaces(p);
+    note_demand(p, *input);
     const Goal goal = find_goal(p.ranking, make_terms(p, *input, length_ns));
     const PlanCount plan = write_plan(p.spaces, walker, goal, horizon_epochs(p), moves, max_moves);
     choose_period(p, *input, length_ns);
@@ -268,6 +293,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     result->uncertain_milli = p.ranking.uncertain_milli();
     result->fast_milli = p.epoch_known == 0 ? 0 : static_cast<uint32_t>(p.epoch_fast * 1000 / p.epoch_known);
     result->samples = p.epoch_samples;
+    p.free_expected = input->fast_free >> kPageShift;
     start_epoch(p, input->now_ns);
     return 0;
 }
@@ -294,6 +320,10 @@ void tm_policy_moved(tm_policy* policy, const tm_move* move, uint32_t pages_done
     const uint32_t done = pages_done < move->pages ? pages_done : move->pages;
     side_moved(*policy, move->promote_space, move->promote_addr, move->pages, done, Direction::kPromote);
     side_moved(*policy, move->demote_space, move->demote_addr, move->pages, done, Direction::kDemote);
+    if (move->promote_space != TM_SPACE_NONE)
+        policy->free_expected = sat_sub<uint64_t>(policy->free_expected, done);
+    if (move->demote_space != TM_SPACE_NONE)
+        policy->free_expected = sat_add<uint64_t>(policy->free_expected, done);
     policy->stats.moves_done += done;
     policy->stats.moves_failed += move->pages - done;
 }

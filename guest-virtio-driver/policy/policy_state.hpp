@@ -22,6 +22,9 @@ struct tm_policy {
     uint64_t epoch_fast;
     uint32_t epoch_samples;
     uint32_t period;
+    uint64_t busy_accesses; // the most in an epoch, slowly forgotten
+    uint64_t free_expected; // pages of tier 0 that were left free by the plan
+    uint64_t demand;        // new pages on tier 0 in an epoch, slowly forgotten
     tm_policy_stats stats;
     uint64_t gone_splits; // counters of spaces that were removed
     uint64_t gone_details;

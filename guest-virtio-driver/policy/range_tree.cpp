@@ -206,11 +206,11 @@ uint32_t RangeTree::merge_cold(uint32_t weight) {
 // splitting dearer while that is needed, cheaper when there is plenty.
 uint32_t RangeTree::merge_for_room() {
     const uint32_t families = (node_cap_ - 1) / kFan;
-    if (free_families_ * 2 > families)
+    if (free_families_ * 4 >= families)
         split_samples_ = split_samples_ / 2 > kMinSplitSamples ? split_samples_ / 2 : kMinSplitSamples;
     if (free_families_ * 8 >= families)
         return 0;
-    split_samples_ = split_samples_ < (1U << 20) ? split_samples_ * 2 : split_samples_;
+    split_samples_ = split_samples_ < kMaxSplitSamples ? split_samples_ * 2 : split_samples_;
     uint32_t by_octave[66] = {};
     for (uint32_t i = 0; i < node_top_; i++)
         if (nodes_[i].order != 0 && mergeable(nodes_[i])) {

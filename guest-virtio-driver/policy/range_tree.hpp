@@ -65,6 +65,7 @@ class RangeTree {
     static constexpr uint32_t kMinBytes = 16 * 1024;
     static constexpr uint32_t kMaxBytes = 64 * 1024 * 1024;
     static constexpr uint32_t kMinSplitSamples = 8;
+    static constexpr uint32_t kMaxSplitSamples = 256;
 
     // Divide `memory` (zeroed, `bytes` of it); `bits` is the address width.
     void init(void* memory, uint32_t bytes, unsigned bits);

@@ -13,13 +13,14 @@ constexpr uint16_t kYoungEpochs = 3;
 } // namespace
 
 LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detail, uint32_t horizon_epochs)
-    : likely_base_(0), certain_base_(0), dead_(node.level.average == 0), hopeless_(false),
+    : likely_base_(0), certain_base_(0), possible_base_(0), dead_(node.level.average == 0), hopeless_(false),
       prior_(detail == nullptr ? 0 : detail->prior), detail_(detail != nullptr) {
     const uint64_t parts = detail == nullptr ? node.spread() : detail->weight();
     const int base = kRankBias + space.bias - log16(parts);
     const uint32_t confident = node.level.confident();
     const uint32_t lasting = expected_epochs(node.level.age);
     likely_base_ = base + log16(node.level.average);
+    possible_base_ = base + log16(node.level.optimistic());
     certain_base_ = base + log16(confident);
     if (lasting < horizon_epochs)
         certain_base_ -= log16(horizon_epochs) - log16(lasting);
@@ -30,6 +31,12 @@ uint16_t LeafRank::likely(uint8_t code) const {
     if (dead_)
         return 0;
     return clamp_rank(detail_ ? likely_base_ + log16(code_value(code) + prior_) : likely_base_);
+}
+
+uint16_t LeafRank::possible(uint8_t code) const {
+    if (dead_)
+        return 0;
+    return clamp_rank(detail_ ? possible_base_ + log16(code_value(code) + prior_) : possible_base_);
 }
 
 uint16_t LeafRank::certain(uint8_t code) const {
@@ -56,12 +63,12 @@ unsigned LeafRank::first_certain(uint16_t rank) const {
     return low;
 }
 
-unsigned LeafRank::end_likely(uint16_t rank) const {
+unsigned LeafRank::end_possible(uint16_t rank) const {
     unsigned low = 0;
     unsigned high = 256;
     while (low < high) {
         const unsigned middle = (low + high) / 2;
-        if (likely(static_cast<uint8_t>(middle)) > rank)
+        if (possible(static_cast<uint8_t>(middle)) > rank)
             high = middle;
         else
             low = middle + 1;
@@ -110,18 +117,19 @@ void Ranking::add_plain(Space& space, Node& node, const LeafRank& rank) {
         return; // what it holds is not known yet
     const uint16_t likely = rank.likely(0);
     const uint16_t certain = rank.certain(0);
+    const uint16_t possible = rank.possible(0);
     const uint32_t slow = sat_sub(node.present_pages, node.fast_pages);
     space.fast_pages += node.fast_pages;
     slow_[likely] += slow;
     fast_[likely] += node.fast_pages;
     if (node.blocked != 0)
         return;
-    movable_fast_[likely] += node.fast_pages;
+    movable_fast_[possible] += node.fast_pages;
     hopeful_[certain] += slow;
     if (slow != 0)
         node.hottest = certain;
     if (node.fast_pages != 0)
-        node.coldest = likely;
+        node.coldest = possible;
 }
 
 void Ranking::count_codes(const PageDetail& detail) {
@@ -147,14 +155,15 @@ void Ranking::add_detail(Space& space, Node& node, PageDetail& detail, const Lea
         const auto code = static_cast<uint8_t>(c);
         const uint16_t likely = rank.likely(code);
         const uint16_t certain = rank.certain(code);
+        const uint16_t possible = rank.possible(code);
         fast_[likely] += fast_codes_[c];
         slow_[likely] += codes_[c] - fast_codes_[c];
-        movable_fast_[likely] += fast_codes_[c];
+        movable_fast_[possible] += fast_codes_[c];
         hopeful_[certain] += slow_codes_[c];
         if (slow_codes_[c] != 0 && certain > node.hottest)
             node.hottest = certain;
-        if (fast_codes_[c] != 0 && likely < node.coldest)
-            node.coldest = likely;
+        if (fast_codes_[c] != 0 && possible < node.coldest)
+            node.coldest = possible;
         const int doubt = rank.doubt(code);
         const int apart = likely > cut_ ? likely - cut_ : cut_ - likely;
         if (apart < doubt) {

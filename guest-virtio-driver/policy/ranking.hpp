@@ -33,16 +33,19 @@ class LeafRank {
     [[nodiscard]] uint16_t likely(uint8_t code) const;
     // By what may be counted on; 0: do not promote.
     [[nodiscard]] uint16_t certain(uint8_t code) const;
+    // By what is possible: the rank by which a page is demoted.
+    [[nodiscard]] uint16_t possible(uint8_t code) const;
     // Smallest code with certain() >= rank; 256: none.
     [[nodiscard]] unsigned first_certain(uint16_t rank) const;
-    // Number of codes, from 0 on, with likely() <= rank.
-    [[nodiscard]] unsigned end_likely(uint16_t rank) const;
+    // Number of codes, from 0 on, with possible() <= rank.
+    [[nodiscard]] unsigned end_possible(uint16_t rank) const;
     // Standard deviation of likely(), in ranks.
     [[nodiscard]] int doubt(uint8_t code) const;
 
   private:
     int likely_base_;
     int certain_base_;
+    int possible_base_;
     bool dead_;    // no heat at all
     bool hopeless_; // nothing to count on
     uint32_t prior_;
