@@ -58,21 +58,24 @@ void note_window(Space& space, uint16_t index, const tm_window& window) {
 }
 
 void Residency::refresh(SpaceTable& spaces, Walker& walker) {
+    const uint32_t quarter = walker.left() / 4;
+    walker.keep(2 * quarter);
     refresh_due(spaces, walker);
+    walker.keep(walker.left() > 2 * quarter ? walker.left() - quarter : quarter);
     turn_hand(spaces, walker);
+    walker.keep(0);
 }
 
 // Starts at another space each epoch, so that none starves when the budget
-// does not suffice for all. A quarter stays for the hand.
+// does not suffice for all.
 void Residency::refresh_due(SpaceTable& spaces, Walker& walker) {
-    const uint32_t reserve = walker.left() / 4;
     const uint32_t top = spaces.top();
-    for (uint32_t k = 0; k < top && walker.left() > reserve; k++) {
+    for (uint32_t k = 0; k < top && walker.can(); k++) {
         due_slot_ = due_slot_ + 1 < top ? due_slot_ + 1 : 0;
         Space* space = spaces.slot(due_slot_);
         if (space == nullptr)
             continue;
-        for (uint16_t i = space->tree.first(); i != kNone && walker.left() > reserve; i = space->tree.next(i))
+        for (uint16_t i = space->tree.first(); i != kNone && walker.can(); i = space->tree.next(i))
             if (is_due(space->tree.node(i), space->tree.detail(space->tree.node(i))))
                 refresh_leaf(*space, i, walker);
     }

@@ -2,9 +2,10 @@
 // residency.hpp - which pages are on which tier, asked from the caller's page
 // tables within a budget of windows per epoch.
 //
-// Ranges that need an answer (hot and never walked, or walked long ago) come
-// first; what is left of the budget moves a clock hand through all address
-// spaces, so that cold pages on tier 0 are found too, wherever they are.
+// Half of the budget is for ranges that need an answer: hot and never walked, or
+// walked long ago. A quarter moves a clock hand through all address spaces, so
+// that cold pages on tier 0 are found too, wherever they are. The rest is left to
+// the planner, which looks up the pages of ranges that have no page details.
 #ifndef TIERMEM_POLICY_RESIDENCY_HPP
 #define TIERMEM_POLICY_RESIDENCY_HPP
 
@@ -21,12 +22,15 @@ class Walker {
     // contradicts the question (a window outside of what was asked).
     int operator()(uint64_t space, uint64_t start, uint64_t end, tm_window& window);
     [[nodiscard]] uint32_t left() const { return left_; }
-    [[nodiscard]] bool can() const { return walk_ != nullptr && left_ > 0; }
+    [[nodiscard]] bool can() const { return walk_ != nullptr && left_ > kept_; }
+    // Refuse to go below `windows` from now on.
+    void keep(uint32_t windows) { kept_ = windows; }
 
   private:
     tm_walk_fn walk_;
     void* context_;
     uint32_t left_;
+    uint32_t kept_ = 0;
 };
 
 // Take over what a walk of the 2 MiB leaf `index` showed.
@@ -34,7 +38,7 @@ void note_window(Space& space, uint16_t index, const tm_window& window);
 
 class Residency {
   public:
-    // One epoch's walks.
+    // One epoch's walks; leaves a quarter of what `walker` has.
     void refresh(SpaceTable& spaces, Walker& walker);
 
   private:
