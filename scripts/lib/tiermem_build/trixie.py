@@ -39,6 +39,11 @@ def _make_tree(suite, headers, folder):
 
 def run(kernel, work, command, logfile):
     """Runs a build command that names host paths inside the tree, on a copy of `work`."""
+    with cache.locked(f"trixie-tree-{kernel.root.name}"):
+        _run(kernel, work, command, logfile)
+
+
+def _run(kernel, work, command, logfile):
     inside = kernel.root / "build" / work.name
     inside.mkdir(parents=True, exist_ok=True)
     subprocess.run(["rsync", "-a", "--delete", f"{work}/", f"{inside}/"], check=True)

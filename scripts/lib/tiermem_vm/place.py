@@ -36,11 +36,11 @@ class Place:
             self._memory = Path(tempfile.mkdtemp(prefix="tiermem-vm-", dir=base))
         return self._memory
 
-    def add_files(self, initrd, files):
-        """An initramfs that has further files; the kernel takes archives one after another."""
+    def add_files(self, initrd, files, below):
+        """An initramfs that has further files in its folder `below`; the kernel takes archives one after another."""
         root = self.private / "added"
         for source, target in files:
-            path = root / target.lstrip("/")
+            path = root / below / target.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, path) if Path(source).is_dir() else shutil.copy2(source, path)
         mini_image.pack(root, self.private / "added.cpio")

@@ -56,8 +56,9 @@ def _backend(config, place, name):
 def _boot(config, place, parts):
     initrd = parts["initrd"]
     if config.add:
-        initrd = place.add_files(initrd, config.add)
-    root = " root=/dev/vda ro" if "disk" in parts else ""
+        # Debian's initramfs copies what is in /added to the root file system.
+        initrd = place.add_files(initrd, config.add, "added" if "disk" in parts else ".")
+    root = " root=/dev/vda rw" if "disk" in parts else ""
     # panic=1 reboots after a panic; with reboot=False that ends QEMU.
     return ["-kernel", parts["kernel"], "-initrd", initrd,
             "-append", f"console=ttyS0 panic=1{root} {config.append}".strip()]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The debian image: Debian 12 with systemd, udev, redis, a stock cloud kernel and our module in its initramfs.
+
+In two steps, so that a change of the driver does not cost a new installation:
+base (a folder tree, by mmdebstrap) and image (kernel, initrd and an ext4 file system).
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import cache, guest_kernel, log, paths, suites
+
+RELEASE = "bookworm"
+GUEST = paths.TOP / "scripts/lib/guest"
+PACKAGES = ["systemd-sysv", "udev", "kmod", "initramfs-tools", "busybox", "zstd", "procps", "numactl", "kexec-tools",
+            "redis-server", "redis-tools", "stress-ng"]
+# What the initramfs needs to reach the root and to serve the agent; the rest is loaded by udev later.
+INITRAMFS_MODULES = ["virtio_pci", "virtio_blk", "virtio_console", "ext4"]
+MASKED = ["serial-getty@ttyS0.service", "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer",
+          "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "e2scrub_reap.service"]
+SPARE = 512  # MiB of free space in the file system
+
+
+def build(series, modules):
+    """{"kernel", "initrd", "disk"} for a kernel series, with .ko files installed as updates."""
+    release = _kernel_release(series)
+    base = _base(series, release)
+    key = cache.key(base.name, GUEST, Path(__file__), *modules)
+    made = cache.entry("debian", key, lambda folder: _make(base, release, modules, folder))
+    return {"kernel": made / "kernel", "initrd": made / "initrd", "disk": made / "disk"}
+
+
+def _suite(series):
+    return suites.Suite(guest_kernel.SERIES[series])
+
+
+def _kernel_release(series):
+    return guest_kernel.header_packages(_suite(series))[0]
+
+
+def _base(series, release):
+    """The installed tree, as an archive, so that no owner or device node is lost."""
+    key = cache.key(release, PACKAGES, _mmdebstrap_options(series, release))
+    return cache.entry("debian-base", key, lambda folder: _make_base(series, release, folder))
+
+
+def _mmdebstrap_options(series, release):
+    """All but places: what decides about the result."""
+    include = ",".join([*PACKAGES, f"linux-image-{release}"])
+    return ["--variant=minbase", "--architectures=amd64", f"--include={include}",
+            "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
+            "--customize-hook=systemctl --root $1 mask " + " ".join(MASKED),
+            "--customize-hook=systemctl --root $1 disable redis-server.service",
+            "--customize-hook=systemctl --root $1 set-default multi-user.target",
+            "--customize-hook=echo debian > $1/etc/hostname",
+            "--customize-hook=: > $1/etc/machine-id",
+            "--customize-hook=rm -rf $1/var/cache/apt/*.bin $1/var/lib/apt/lists/*_dists_*"]
+
+
+def _make_base(series, release, folder):
+    log.step(f"installing Debian 12 with kernel {release} (mmdebstrap)")
+    archive, security = suites.mirrors()
+    extra = [name for name in suites.SUITES[guest_kernel.SERIES[series]] if not name.endswith("-security")]
+    names = dict.fromkeys([*[name for name in suites.SUITES[RELEASE] if not name.endswith("-security")], *extra])
+    sources = [f"deb {archive} {name} main" for name in names]
+    sources += [f"deb {security} {RELEASE}-security main"] if security else []
+    log.run(["nice", "mmdebstrap", *_mmdebstrap_options(series, release), RELEASE, folder / "tree.tar", *sources],
+            paths.LOGS / f"mmdebstrap-{series}.log", "mmdebstrap",
+            # The initramfs is made when our module is there.
+            env={**os.environ, "INITRD": "No"})
+
+
+def _make(base, release, modules, folder):
+    log.step(f"making the debian image with kernel {release}")
+    tree = folder / "tree"
+    tree.mkdir()
+    subprocess.run(["tar", "-C", tree, "-xf", base / "tree.tar", "--numeric-owner"], check=True)
+    _install_ours(tree, release, modules)
+    _make_initramfs(tree, release)
+    shutil.copy2(tree / f"boot/vmlinuz-{release}", folder / "kernel")
+    shutil.copy2(tree / f"boot/initrd.img-{release}", folder / "initrd")
+    _make_disk(tree, folder / "disk")
+    shutil.rmtree(tree)
+
+
+def _install_ours(tree, release, modules):
+    """The modules with depmod's tables, the agent, and what the initramfs shall hold."""
+    updates = tree / "lib/modules" / release / "updates"
+    updates.mkdir(exist_ok=True)
+    for module in modules:
+        shutil.copy2(module, updates)
+    subprocess.run(["/sbin/depmod", "-b", tree, release], check=True)
+    shutil.copy2(GUEST / "agent", tree / "usr/local/sbin/agent")
+    shutil.copy2(GUEST / "agent@.service", tree / "etc/systemd/system")
+    names = [f"agent@{number}.service" for number in range(4)]
+    subprocess.run(["systemctl", "--quiet", "--root", tree, "enable", *names], check=True)
+    tools = tree / "etc/initramfs-tools"
+    shutil.copy2(GUEST / "initramfs-added", tools / "scripts/init-bottom/added")
+    wanted = INITRAMFS_MODULES + [Path(module).stem for module in modules]
+    (tools / "modules").write_text("\n".join(wanted) + "\n")
+    (tools / "conf.d/tiermem").write_text("MODULES=list\nCOMPRESS=zstd\nRESUME=none\n")
+
+
+def _make_initramfs(tree, release):
+    command = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={tree}/proc", "chroot", tree,
+               "mkinitramfs", "-o", f"/boot/initrd.img-{release}", release]
+    log.run(command, paths.LOGS / "mkinitramfs.log", "mkinitramfs",
+            env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+def _make_disk(tree, disk):
+    used = int(subprocess.run(["du", "-sm", tree], check=True, text=True, stdout=subprocess.PIPE).stdout.split()[0])
+    command = ["mkfs.ext4", "-F", "-d", tree, "-O", "^has_journal", "-m", "0", disk, f"{used + SPARE}M"]
+    log.run(command, paths.LOGS / "mkfs.log", "mkfs.ext4")
