@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * virtio-tiermem: tiers of guest memory whose sizes the host changes at run time
+ *
+ * Modes of operation:
+ *  - The host sets a quota for each tier (a NUMA node). The driver surrenders
+ *    free pages until the quota is met and takes them back when it grows.
+ *  - When the guest is out of memory and the host allows it, the driver takes
+ *    pages back beyond the quota rather than let a process be killed.
+ *  - Removal, suspend, reboot and kexec reset the device, which gives all
+ *    memory back.
+ *
+ * No parameter and no process id: it manages all memory of its tiers.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+
+#include "kernel_symbols.h"
+#include "tiermem.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static void destroy_reservoirs(struct tiermem *tm)
+{
+	unsigned int i;
+
+	for (i = 0; i < tm->num_tiers; i++)
+		tiermem_reservoir_destroy(&tm->tiers[i]);
+}
+
+static int init_reservoirs(struct tiermem *tm)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < tm->num_tiers; i++) {
+		ret = tiermem_reservoir_init(&tm->tiers[i]);
+		if (ret) {
+			while (i--)
+				tiermem_reservoir_destroy(&tm->tiers[i]);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* From a device that was reset to one that works towards its quotas. */
+static int start(struct tiermem *tm)
+{
+	int ret = tiermem_device_start(tm);
+
+	if (ret)
+		return ret;
+	virtio_device_ready(tm->vdev);
+	ret = tiermem_governor_start(tm);
+	if (ret) {
+		tiermem_device_stop(tm);
+		return ret;
+	}
+	tiermem_stats_start(tm);
+	return 0;
+}
+
+/* Back to a reset device; all pages are the kernel's again. */
+static void stop(struct tiermem *tm)
+{
+	unsigned int i;
+
+	tiermem_governor_stop(tm);
+	tiermem_stats_stop(tm);
+	tiermem_device_stop(tm);
+	/* Once more: a callback may have raced with the first time. */
+	cancel_work_sync(&tm->config_work);
+	tiermem_stats_stop(tm);
+	for (i = 0; i < tm->num_tiers; i++)
+		tiermem_reservoir_release_all(&tm->tiers[i]);
+}
+
+static void report(const struct tiermem *tm)
+{
+	unsigned int i;
+
+	for (i = 0; i < tm->num_tiers; i++) {
+		const struct tiermem_tier *tier = &tm->tiers[i];
+
+		dev_info(&tm->vdev->dev,
+			 "tier %u: node %d, %llu MiB of %llu MiB, quota %llu MiB\n",
+			 i, tier->nid,
+			 (u64)PFN_PHYS(tiermem_reservoir_actual(tier)) >> 20,
+			 (u64)PFN_PHYS(tier->size) >> 20,
+			 (u64)PFN_PHYS(tier->requested) >> 20);
+	}
+}
+
+static int setup(struct tiermem *tm)
+{
+	int ret = tiermem_device_read_geometry(tm);
+
+	if (ret)
+		return ret;
+	ret = tiermem_governor_init(tm);
+	if (ret)
+		return ret;
+	ret = init_reservoirs(tm);
+	if (ret)
+		goto err_governor;
+	ret = tiermem_stats_init(tm);
+	if (ret)
+		goto err_reservoirs;
+	ret = start(tm);
+	if (ret)
+		goto err_stats;
+	ret = tiermem_sysfs_add(tm);
+	if (ret)
+		goto err_start;
+	return 0;
+
+err_start:
+	stop(tm);
+err_stats:
+	tiermem_stats_destroy(tm);
+err_reservoirs:
+	destroy_reservoirs(tm);
+err_governor:
+	tiermem_governor_destroy(tm);
+	return ret;
+}
+
+static int tiermem_probe(struct virtio_device *vdev)
+{
+	struct tiermem *tm = kzalloc(sizeof(*tm), GFP_KERNEL);
+	int ret;
+
+	if (!tm)
+		return -ENOMEM;
+	tm->vdev = vdev;
+	vdev->priv = tm;
+	spin_lock_init(&tm->vq_lock);
+	ret = setup(tm);
+	if (ret) {
+		vdev->priv = NULL;
+		kfree(tm);
+		return ret;
+	}
+	report(tm);
+	return 0;
+}
+
+static void tiermem_remove(struct virtio_device *vdev)
+{
+	struct tiermem *tm = vdev->priv;
+
+	tiermem_sysfs_remove(tm);
+	stop(tm);
+	tiermem_stats_destroy(tm);
+	destroy_reservoirs(tm);
+	tiermem_governor_destroy(tm);
+	vdev->priv = NULL;
+	kfree(tm);
+}
+
+static void tiermem_config_changed(struct virtio_device *vdev)
+{
+	tiermem_governor_config_changed(vdev->priv);
+}
+
+/*
+ * Reboot and kexec: the next kernel must find all its memory, and a device that
+ * does not write to rings which are gone.
+ */
+static void tiermem_shutdown(struct device *dev)
+{
+	struct tiermem *tm = dev_to_virtio(dev)->priv;
+
+	if (!tm)
+		return;
+	tiermem_governor_stop(tm);
+	tiermem_stats_stop(tm);
+	virtio_reset_device(tm->vdev);
+}
+
+#ifdef CONFIG_PM_SLEEP
+static int tiermem_freeze(struct virtio_device *vdev)
+{
+	stop(vdev->priv);
+	return 0;
+}
+
+static int tiermem_restore(struct virtio_device *vdev)
+{
+	return start(vdev->priv);
+}
+#endif
+
+static const unsigned int tiermem_features[] = {
+	VIRTIO_TIERMEM_F_STATS,
+	VIRTIO_TIERMEM_F_RECLAIM_ON_OOM,
+	VIRTIO_TIERMEM_F_QOS,
+};
+
+static const struct virtio_device_id tiermem_ids[] = {
+	{ VIRTIO_ID_TIERMEM, VIRTIO_DEV_ANY_ID },
+	{ 0 },
+};
+MODULE_DEVICE_TABLE(virtio, tiermem_ids);
+
+static struct virtio_driver tiermem_driver = {
+	.feature_table = tiermem_features,
+	.feature_table_size = ARRAY_SIZE(tiermem_features),
+	.driver.name = "virtio_tiermem",
+	.driver.owner = THIS_MODULE,
+	.driver.shutdown = tiermem_shutdown,
+	.id_table = tiermem_ids,
+	.probe = tiermem_probe,
+	.remove = tiermem_remove,
+	.config_changed = tiermem_config_changed,
+#ifdef CONFIG_PM_SLEEP
+	.freeze = tiermem_freeze,
+	.restore = tiermem_restore,
+#endif
+};
+
+static int __init tiermem_init(void)
+{
+	int ret = tiermem_symbols_init();
+
+	if (ret)
+		pr_info("virtio_tiermem: no kernel symbols (%d); using the plain allocator\n",
+			ret);
+	return register_virtio_driver(&tiermem_driver);
+}
+
+static void __exit tiermem_exit(void)
+{
+	unregister_virtio_driver(&tiermem_driver);
+}
+
+module_init(tiermem_init);
+module_exit(tiermem_exit);
+
+MODULE_DESCRIPTION("Tiers of guest memory, resized by the host at run time");
+MODULE_LICENSE("GPL");
