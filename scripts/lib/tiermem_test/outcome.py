@@ -16,8 +16,13 @@ class Outcome:
 
 
 def from_junit(file):
-    """Outcomes of all test cases in a JUnit file, as meson and pytest write it."""
-    return [_outcome(case) for case in xml.parse(file).iter("testcase")]
+    """Outcomes of all tests in a JUnit file, as meson and pytest write it. A test that passed and then failed to
+    clean up stands there twice: it has failed."""
+    found = {}
+    for outcome in map(_outcome, xml.parse(file).iter("testcase")):
+        if outcome.name not in found or outcome.state == FAILED:
+            found[outcome.name] = outcome
+    return list(found.values())
 
 
 def _outcome(case):

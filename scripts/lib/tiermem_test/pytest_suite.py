@@ -23,6 +23,7 @@ def run(suite, level, keyword):
     junit.unlink(missing_ok=True)
     logfile = paths.LOGS / f"{suite}.log"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tiermem_test.pytest_level",
+               *(["-p", "tiermem_vm.fixtures"] if suite == "vm" else []),
                "-o", "junit_family=xunit2", f"--junitxml={junit}", f"--level={level}", folder]
     status = _run_shown([str(word) for word in command + (["-k", keyword] if keyword else [])], logfile)
     outcomes = from_junit(junit) if junit.exists() else []

@@ -47,3 +47,9 @@ def usage(pid):
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return {"resident": int(status["VmRSS"].split()[0]) * 1024, "peak": int(status["VmHWM"].split()[0]) * 1024,
             "minor-faults": int(fields[7]), "major-faults": int(fields[9])}
+
+
+def free_huge_pages():
+    """Bytes of 2 MiB pages that the host has set aside and not given away."""
+    folder = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+    return int((folder / "free_hugepages").read_text()) * 2048 * 1024 if folder.is_dir() else 0

@@ -2,6 +2,7 @@
 """A running machine: QEMU, its monitor, and the agent in the guest."""
 
 import ctypes
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,9 @@ from .place import Place
 
 BOOT_TIMEOUT = 180  # seconds; a Debian guest under TCG on a busy machine takes a minute
 PR_SET_PDEATHSIG = 1
+COMPLAINTS = re.compile(r"\b(BUG|WARNING|KASAN|UBSAN|Oops|general protection fault|kernel panic)\b[: ]|"
+                        r"possible circular locking|blocked for more than|rcu.*detected.* stall|soft lockup|"
+                        r"Bad page (state|map)|bad-page-state|list_(add|del) corruption|refcount_t:", re.I)
 # Prints bound, unbound or absent for the virtio device of our ID.
 DRIVER_STATE = """
 for device in /sys/bus/virtio/devices/*; do
@@ -36,6 +40,8 @@ class Machine:
         self.boot_timeout = BOOT_TIMEOUT
         self.boot_id = None  # of the guest's running kernel
         self.process = None
+        self.place = None
+        self.complaints_expected = False  # for a test that makes the kernel complain
         self._ends = {}
 
     def __enter__(self):
@@ -100,11 +106,13 @@ class Machine:
         for end in self._ends.values():
             end.close()
         self._ends = {}
-        if hasattr(self, "place"):
+        if self.place:
             self.place.remove_private()
 
     def check_alive(self, patience=0):
         """Raises MachineError with the logs' names if QEMU has ended, or ends within `patience` seconds."""
+        if self.process is None:
+            raise MachineError(f"machine {self.name} is not running")
         try:
             self.process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
@@ -115,6 +123,10 @@ class Machine:
     def console(self):
         """The guest's console so far."""
         return self.place.console.read_text(errors="replace")
+
+    def complaints(self):
+        """Lines of the console with which a kernel reports a bug of its own or of a module."""
+        return [line for line in self.console.splitlines() if COMPLAINTS.search(line)]
 
     # the guest
 

@@ -2,6 +2,7 @@
 """Where a machine keeps its files: logs that outlive it, and a private folder that does not."""
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -21,6 +22,7 @@ class Place:
         logs = LOGS / "vm"
         logs.mkdir(parents=True, exist_ok=True)
         self.private = Path(tempfile.mkdtemp(prefix="tiermem-vm-"))  # in /tmp: a socket's path is short
+        name = re.sub(r"[^\w.-]+", "-", name)[:60]
         stem = f"{time.strftime('%m%d-%H%M%S')}-{self.private.name.removeprefix('tiermem-vm-')}-{name}"
         self.console = logs / f"{stem}.console"
         self.errors = logs / f"{stem}.qemu"
