@@ -13,6 +13,7 @@
  * No parameter and no process id: it manages all memory of its tiers.
  */
 #include <linux/module.h>
+#include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 
@@ -128,6 +129,22 @@ err_governor:
 	return ret;
 }
 
+/*
+ * Reboot and kexec: the next kernel must find all its memory, and a device that
+ * does not write to rings which are gone. Not every kernel's virtio bus resets
+ * its devices at shutdown, and one that does refuses a shutdown of the driver.
+ */
+static int tiermem_reboot(struct notifier_block *nb, unsigned long action,
+			  void *data)
+{
+	struct tiermem *tm = container_of(nb, struct tiermem, reboot_nb);
+
+	tiermem_governor_stop(tm);
+	tiermem_stats_stop(tm);
+	virtio_reset_device(tm->vdev);
+	return NOTIFY_DONE;
+}
+
 static int tiermem_probe(struct virtio_device *vdev)
 {
 	struct tiermem *tm = kzalloc(sizeof(*tm), GFP_KERNEL);
@@ -145,6 +162,8 @@ static int tiermem_probe(struct virtio_device *vdev)
 		return ret;
 	}
 	report(tm);
+	tm->reboot_nb.notifier_call = tiermem_reboot;
+	register_reboot_notifier(&tm->reboot_nb);
 	return 0;
 }
 
@@ -152,6 +171,7 @@ static void tiermem_remove(struct virtio_device *vdev)
 {
 	struct tiermem *tm = vdev->priv;
 
+	unregister_reboot_notifier(&tm->reboot_nb);
 	tiermem_sysfs_remove(tm);
 	stop(tm);
 	tiermem_stats_destroy(tm);
@@ -164,21 +184,6 @@ static void tiermem_remove(struct virtio_device *vdev)
 static void tiermem_config_changed(struct virtio_device *vdev)
 {
 	tiermem_governor_config_changed(vdev->priv);
-}
-
-/*
- * Reboot and kexec: the next kernel must find all its memory, and a device that
- * does not write to rings which are gone.
- */
-static void tiermem_shutdown(struct device *dev)
-{
-	struct tiermem *tm = dev_to_virtio(dev)->priv;
-
-	if (!tm)
-		return;
-	tiermem_governor_stop(tm);
-	tiermem_stats_stop(tm);
-	virtio_reset_device(tm->vdev);
 }
 
 #ifdef CONFIG_PM_SLEEP
@@ -211,7 +216,6 @@ static struct virtio_driver tiermem_driver = {
 	.feature_table_size = ARRAY_SIZE(tiermem_features),
 	.driver.name = "virtio_tiermem",
 	.driver.owner = THIS_MODULE,
-	.driver.shutdown = tiermem_shutdown,
 	.id_table = tiermem_ids,
 	.probe = tiermem_probe,
 	.remove = tiermem_remove,

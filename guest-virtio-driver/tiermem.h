@@ -135,6 +135,7 @@ struct tiermem {
 	bool running;				/* works may be queued */
 	struct notifier_block oom_nb;
 	bool oom_registered;
+	struct notifier_block reboot_nb;
 
 	struct work_struct stats_work;
 	struct virtio_tiermem_stat *stats;

@@ -9,7 +9,7 @@ namespace tm {
 namespace {
 // At this uncertainty and above, the whole budget; below it, in proportion,
 // but never less than a sixteenth.
-constexpr uint32_t kUncertainMilli = 8;
+constexpr uint32_t kUncertainMilli = 3;
 constexpr uint32_t kLeastShare = 16;
 
 uint32_t limited(const tm_policy_config& config, uint64_t period) {

@@ -46,7 +46,7 @@ uint16_t LeafRank::certain(uint8_t code) const {
         return clamp_rank(certain_base_);
     // One standard deviation of the gamma posterior below its mean.
     const uint32_t value = code_value(code) + prior_;
-    const uint32_t sure = sat_sub(value, isqrt(uint64_t{value} * kSampleUnits));
+    const uint32_t sure = sat_sub(value, isqrt(uint64_t{value} * kSampleUnits) / 4);
     return sure == 0 ? uint16_t{0} : clamp_rank(certain_base_ + log16(sure));
 }
 
