@@ -4,9 +4,12 @@
 
 import functools
 import json
+import os
 import re
 import subprocess
 import sys
+
+import pytest
 
 import tree
 
@@ -15,13 +18,19 @@ C_SUFFIXES = (".c", ".cc", ".cpp")
 QTESTS = "qemu-device/tests/qtest"
 
 
-@functools.cache
-def built_sources():
-    """Sources of all targets: from meson's own listing, which needs no configured build folder."""
-    listing = subprocess.run(["meson", "introspect", "--targets", "meson.build"], cwd=tree.TOP, text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert listing.returncode == 0, f"meson introspect: {listing.stdout}{listing.stderr}"
-    targets = json.loads(listing.stdout)
+def meson(*words):
+    """What meson prints."""
+    run = subprocess.run(["meson", *words], cwd=tree.TOP, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert run.returncode == 0, f"meson {' '.join(map(str, words))}: {run.stdout}"
+    return run.stdout
+
+
+@pytest.fixture(scope="module")
+def built_sources(tmp_path_factory):
+    """Sources of all targets, in a build folder of this test's own: another one could be out of date."""
+    folder = tmp_path_factory.mktemp("build")
+    meson("setup", folder)
+    targets = json.loads(meson("introspect", "--targets", folder))
     return {source for target in targets for group in target["target_sources"] for source in group["sources"]}
 
 
@@ -29,14 +38,16 @@ def built_sources():
 def collected():
     """Files in which pytest finds tests."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", tree.TOP / "tests"]
-    listing = subprocess.run(command, cwd=tree.TOP, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+    environment = {**os.environ, "PYTHONPATH": str(tree.TOP / "scripts/lib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    listing = subprocess.run(command, cwd=tree.TOP, env=environment, text=True, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT).stdout
     assert "error" not in listing.splitlines()[-1], listing
     return {line.split("::")[0] for line in listing.splitlines() if "::" in line}
 
 
-def test_every_c_test_is_built():
+def test_every_c_test_is_built(built_sources):
     tests = [path for path in tree.below(*C_TESTS) if path.suffix in C_SUFFIXES]
-    assert tests and [str(path) for path in tests if str(tree.TOP / path) not in built_sources()] == []
+    assert tests and [str(path) for path in tests if str(tree.TOP / path) not in built_sources] == []
 
 
 def test_every_python_test_is_collected():

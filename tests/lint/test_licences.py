@@ -9,8 +9,9 @@ import tree
 TAG = re.compile(r"SPDX-License-Identifier: (\S+)")
 DEFAULT = "GPL-2.0-or-later"
 OTHER = {"spec/virtio_tiermem.h": "BSD-3-Clause"}
-# Formats without comments, texts that are a licence, and files whose first bytes are input of a program.
-WITHOUT = ("*.json", "LICENSES/*", "*.bin", "*.png", "*.svg", ".gitignore", "tests/fuzz/corpus/*")
+# Formats without comments, texts that are a licence, files whose first bytes are input of a program, and patches,
+# which are under the licences of the files that they change.
+WITHOUT = ("*.json", "*.patch", "LICENSES/*", "*.bin", "*.png", "*.svg", ".gitignore", "tests/fuzz/corpus/*")
 
 
 def licensed():
