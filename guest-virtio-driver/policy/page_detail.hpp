@@ -23,7 +23,7 @@ inline constexpr uint16_t kNone = 0xffff;
 inline constexpr uint16_t kPriorMin = kSampleUnits / 4;
 inline constexpr uint16_t kPriorMax = kSampleUnits * 512;
 // Counts are halved when the mean page has this many samples.
-inline constexpr uint32_t kFullSamplesPerPage = 32;
+inline constexpr uint32_t kFullSamplesPerPage = 64;
 
 // A set of the pages of one window.
 struct PageSet {
