@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The two tiers of a machine as a test sees them: by QMP, in the guest's sysfs, in the host's memory."""
+
+import re
+import time
+
+MIB = 1 << 20
+PAGE = 4096
+NAMES = ["fast", "slow"]
+SYSFS = "/sys/bus/virtio/drivers/virtio_tiermem/virtio*"
+PATIENCE = 120  # seconds for what takes one or two on an idle host
+
+
+def until(condition, what, timeout=PATIENCE, pause=0.1):
+    """Polls until condition() is true and returns its value."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what()}"
+        time.sleep(pause)
+    return value
+
+
+def device(machine):
+    """query-tiermem's answer for the one device."""
+    return machine.qmp("query-tiermem")[0]
+
+
+def tiers(machine):
+    """query-tiermem's tiers, fast then slow."""
+    return device(machine)["tiers"]
+
+
+def values(machine, key):
+    """[fast, slow] of one of the numbers of query-tiermem."""
+    return [tier[key] for tier in tiers(machine)]
+
+
+def set_quota(machine, fast=None, slow=None, **more):
+    """tiermem-set-quota for the tiers that are given, in one call; bytes."""
+    wanted = [{"tier": number, "size": size} for number, size in enumerate((fast, slow)) if size is not None]
+    machine.qmp("tiermem-set-quota", id="tm0", tiers=wanted, **more)
+
+
+def reached(machine):
+    """Whether both quotas are met exactly."""
+    return all(tier["actual"] == tier["requested"] for tier in tiers(machine))
+
+
+def wait_reached(machine, timeout=PATIENCE):
+    """Waits until both quotas are met exactly."""
+    until(lambda: reached(machine), lambda: f"{tiers(machine)}\n{states(machine)}", timeout)
+
+
+def resize(machine, fast=None, slow=None):
+    """Sets quotas and waits until they are met."""
+    set_quota(machine, fast, slow)
+    wait_reached(machine)
+
+
+def sysfs(machine, name):
+    """[fast, slow] of a number in the tiers' sysfs folders."""
+    return [int(word) for word in machine.run(f"cat {SYSFS}/tier0/{name} {SYSFS}/tier1/{name}").output.split()]
+
+
+def states(machine):
+    """What the workers of the tiers do, fast then slow."""
+    return machine.run(f"cat {SYSFS}/tier0/state {SYSFS}/tier1/state", check=False).output.split()
+
+
+def mem_total(machine):
+    """The guest's MemTotal: bytes of the whole guest, and of nodes 0 and 1."""
+    text = machine.run("cat /proc/meminfo /sys/devices/system/node/node[01]/meminfo").output
+    whole, *nodes = [int(number) * 1024 for number in re.findall(r"MemTotal: +(\d+) kB", text)]
+    return whole, nodes
+
+
+def node_used(machine):
+    """Bytes of nodes 0 and 1 that the guest uses."""
+    text = machine.run("cat /sys/devices/system/node/node[01]/meminfo").output
+    return [int(number) * 1024 for number in re.findall(r"MemUsed: +(\d+) kB", text)]
+
+
+def kills(machine):
+    """Processes that the guest's kernel has killed for want of memory since it booted."""
+    return int(machine.run("awk '$1 == \"oom_kill\" { print $2 }' /proc/vmstat").output)
+
+
+def start(machine, command, log):
+    """Runs a command in the guest's background, with its output in a file there; `log`.status gets its status."""
+    machine.run(f"( ( {command} ) >{log} 2>&1 </dev/null; echo $? >{log}.status ) >/dev/null 2>&1 &")
+
+
+def finished(machine, log):
+    """(status, output) of a background command that has ended, or None."""
+    text = machine.run(f"cat {log}.status 2>/dev/null", check=False).output.strip()
+    return (int(text), machine.run(f"cat {log}").output) if text else None
+
+
+def trace(machine, *events):
+    """Starts to record trace events of the guest's kernel afresh, as group or group/event, with a large buffer."""
+    tracing = "/sys/kernel/tracing"
+    machine.run(f"cd {tracing} && echo 0 >tracing_on && echo nop >current_tracer && echo 4096 >buffer_size_kb && "
+                "echo mono >trace_clock && echo >trace && echo >set_event && "
+                + " && ".join(f"echo 1 >events/{event}/enable" for event in events) + " && echo 1 >tracing_on")
+
+
+def traced(machine, event):
+    """[(guest seconds, {field: text})] of a trace event, oldest first."""
+    text = machine.run(f"grep ' {event}: ' /sys/kernel/tracing/trace", check=False).output
+    lines = re.findall(rf"(\d+\.\d+): {event}: (.*)", text)
+    return [(float(when), dict(re.findall(r"(\w+)=(\S+)", fields))) for when, fields in lines]
