@@ -7,7 +7,6 @@
  * sense ends the tier (TIERMEM_BROKEN).
  */
 #include <linux/slab.h>
-#include <linux/version.h>
 #include <linux/virtio_config.h>
 
 #include "tiermem.h"
@@ -325,7 +324,7 @@ static int find_queues(struct tiermem *tm)
 	const bool stats = virtio_has_feature(tm->vdev, VIRTIO_TIERMEM_F_STATS);
 	struct virtqueue *vqs[2] = { };
 	int ret;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#ifdef TIERMEM_HAVE_VIRTQUEUE_INFO
 	struct virtqueue_info info[] = {
 		{ "request", request_done },
 		{ "stats", tiermem_stats_wanted },

@@ -162,7 +162,7 @@ static void wait_longer(unsigned long *backoff, unsigned long min,
 }
 
 static void try_again(struct tiermem_tier *tier, enum tiermem_state state,
-		     unsigned long wait, int error)
+		      unsigned long wait, int error)
 {
 	set_state(tier, state, wait, error);
 	queue_delayed_work(tier->tm->wq, &tier->work, wait);

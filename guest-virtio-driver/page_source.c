@@ -17,7 +17,6 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/page-isolation.h>
-#include <linux/version.h>
 
 #include "kernel_symbols.h"
 #include "tiermem.h"
@@ -103,11 +102,10 @@ static bool tier_contains(const struct tiermem_tier *tier, unsigned long pfn,
 {
 	unsigned int i;
 
-	for (i = 0; i < tier->nr_regions; i++) {
+	for (i = 0; i < tier->nr_regions; i++)
 		if (pfn >= tier->regions[i].start_pfn &&
 		    pfn + nr <= tier->regions[i].end_pfn)
 			return true;
-	}
 	return false;
 }
 
@@ -320,7 +318,7 @@ static bool block_may_move(unsigned long pfn)
 
 static int alloc_contig(unsigned long start, unsigned long end)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#ifdef ACR_FLAGS_NONE
 	return alloc_contig_range(start, end, ACR_FLAGS_NONE,
 				  GFP_KERNEL | __GFP_NOWARN);
 #else

@@ -193,6 +193,8 @@ static void remove_tier(struct tiermem_tier *tier)
 
 /* ---- Quality of service ---- */
 
+#define as_it_is(value) (value)
+
 #define QOS_ATTR(field, format, convert)				\
 static ssize_t field##_show(struct device *dev,			\
 			    struct device_attribute *attr, char *buf)	\
@@ -222,11 +224,11 @@ static const char *class_name(u32 qos_class)
 }
 
 QOS_ATTR(qos_class, "%s", class_name);
-QOS_ATTR(weight, "%u", );
-QOS_ATTR(fast_min, "%llu", );
-QOS_ATTR(migration_bandwidth, "%llu", );
-QOS_ATTR(cpu_budget, "%u", );
-QOS_ATTR(shrink_deadline_ms, "%u", );
+QOS_ATTR(weight, "%u", as_it_is);
+QOS_ATTR(fast_min, "%llu", as_it_is);
+QOS_ATTR(migration_bandwidth, "%llu", as_it_is);
+QOS_ATTR(cpu_budget, "%u", as_it_is);
+QOS_ATTR(shrink_deadline_ms, "%u", as_it_is);
 
 static struct attribute *qos_attrs[] = {
 	&dev_attr_qos_class.attr,

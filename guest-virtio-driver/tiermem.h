@@ -86,7 +86,7 @@ struct tiermem_tier {
 	/* Written by the configuration work, read anywhere. Pages. */
 	unsigned long requested;
 
-	struct mutex lock;
+	struct mutex lock;			/* reservoir and channel */
 	struct tm_range_set *surrendered;	/* under lock; frames */
 	struct tiermem_channel channel;		/* under lock */
 	struct tiermem_batch reclaim_batch;	/* under lock */

@@ -243,7 +243,7 @@ VIRTIO_TIERMEM_ASSERT_OFFSET(struct virtio_tiermem_response, actual, 8);
 #define VIRTIO_TIERMEM_STAT_EXCHANGE_FAILED	5  /* pairs; index: cause */
 #define VIRTIO_TIERMEM_STAT_SAMPLES		6  /* sampled accesses served by the tier */
 #define VIRTIO_TIERMEM_STAT_CPU_TIME		7  /* ns; index: stage; no tier */
-#define VIRTIO_TIERMEM_STAT_CURVE_BYTES		8  /* bytes up to point index of the hotness curve */
+#define VIRTIO_TIERMEM_STAT_CURVE_BYTES		8  /* bytes up to point index of the curve */
 #define VIRTIO_TIERMEM_STAT_CURVE_RATE		9  /* accesses per s within those bytes */
 #define VIRTIO_TIERMEM_STAT_OOM_RECLAIMS	10 /* reclaims under memory pressure */
 

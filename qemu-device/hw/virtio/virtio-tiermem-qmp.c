@@ -187,8 +187,8 @@ void qmp_tiermem_set_quota(const char *id, TiermemQuotaList *tiers,
         const TiermemQuota *quota = tiers->value;
 
         if (quota->tier >= VIRTIO_TIERMEM_NUM_TIERS) {
-            error_setg(errp, "'tier' is %" PRIu32 ": allowed are 0 (fast) to %d "
-                       "(slow)", quota->tier, VIRTIO_TIERMEM_NUM_TIERS - 1);
+            error_setg(errp, "'tier' is %" PRIu32 ": allowed are 0 (fast) to "
+                       "%d (slow)", quota->tier, VIRTIO_TIERMEM_NUM_TIERS - 1);
             return;
         }
         if (named[quota->tier]) {
