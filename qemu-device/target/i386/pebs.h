@@ -16,7 +16,7 @@
 #ifndef I386_PEBS_H
 #define I386_PEBS_H
 
-#include "exec/vaddr.h"
+#include "hw/i386/x86-memory-model.h"
 
 typedef struct CPUArchState CPUX86State;
 
@@ -66,53 +66,6 @@ typedef struct X86PMUState {
     uint16_t filtered;          /* counters that count some events only */
     uint32_t tb_flags[X86_PMU_RINGS];
 } X86PMUState;
-
-/*
- * Memory model: how long an access took and where its data was.
- *
- * Without a model every access is reported with X86_PMU_DEFAULT_LATENCY and
- * as X86_MEM_LOCAL_DRAM.
- */
-#define X86_PMU_DEFAULT_LATENCY 200 /* cycles; a plausible DRAM access */
-
-typedef enum X86MemSource {
-    X86_MEM_UNKNOWN,
-    X86_MEM_L1,
-    X86_MEM_FILL_BUFFER,
-    X86_MEM_L2,
-    X86_MEM_L3,
-    X86_MEM_LOCAL_DRAM,
-    X86_MEM_REMOTE_DRAM,        /* another node, also one without CPUs */
-} X86MemSource;
-
-typedef struct X86MemAccess {
-    vaddr addr;                 /* linear address */
-    unsigned size;              /* bytes; of the first access of a string op */
-    bool store;
-    bool locked;                /* part of a LOCK operation */
-    bool user;                  /* made at CPL > 0 */
-} X86MemAccess;
-
-typedef struct X86MemCost {
-    uint32_t latency;           /* cycles; records saturate at 65535 */
-    X86MemSource source;
-    bool stlb_miss;
-} X86MemCost;
-
-/*
- * Called on the thread of the vCPU, just after the access, without the BQL;
- * @cost holds the default.  It is called for each access that may matter to
- * a counter that filters by cost (load latency, data source), and else for
- * the accesses that get a record.  Must not change guest state.
- */
-typedef void X86MemoryModelFn(void *opaque, CPUState *cpu,
-                              const X86MemAccess *access, X86MemCost *cost);
-
-/*
- * Set the memory model of all vCPUs; NULL takes it away.  Takes effect on
- * each vCPU before its next translation block.  Needs the BQL.
- */
-void x86_pmu_set_memory_model(X86MemoryModelFn *fn, void *opaque);
 
 /* Check the property and prepare @cpu; errors name the property. */
 bool x86_pmu_realize(X86CPU *cpu, Error **errp);

@@ -26,11 +26,11 @@
 #define TOUCHING __attribute__((noinline, section("touch_text")))
 extern const char __start_touch_text[], __stop_touch_text[];
 
-struct plan {
-    char *hot, *cold;
-    uint64_t accesses;
-    uint64_t hot_permille;
-};
+/*
+ * Makes accesses, those with a random number below limit (of 65536) to the hot
+ * buffer; returns how many. Its arguments are in registers: nothing is spilled.
+ */
+typedef uint64_t touch_fn(char *hot, char *cold, uint64_t accesses, uint64_t limit);
 
 static inline uint64_t next_random(uint64_t x)
 {
@@ -41,49 +41,51 @@ static inline uint64_t next_random(uint64_t x)
 
 /* One loop a kind of access, so that nothing is decided inside of it. */
 #define DEFINE_TOUCH(name, access)                                            \
-    static TOUCHING uint64_t touch_##name(struct plan plan)                   \
+    static TOUCHING uint64_t touch_##name(char *hot, char *cold,              \
+                                          uint64_t accesses, uint64_t limit)  \
     {                                                                         \
-        uint64_t limit = plan.hot_permille * 65536 / 1000;                    \
-        uint64_t random = 88172645463325252, hot = 0, sum = 0;                \
-        for (uint64_t i = 0; i < plan.accesses; i++) {                        \
+        uint64_t random = 88172645463325252, hot_accesses = 0, sum = 0;       \
+        for (uint64_t i = 0; i < accesses; i++) {                             \
             random = next_random(random);                                     \
             int is_hot = (random >> 48) < limit;                              \
             uint64_t mask = is_hot ? HOT_BYTES - 1 : (1UL << 26) - 1;         \
             uint64_t offset = random & mask & ~7UL;                           \
             offset -= !is_hot && offset >= COLD_BYTES ? HOT_BYTES : 0;        \
-            volatile uint64_t *at = (volatile uint64_t *)((is_hot ? plan.hot : plan.cold) + offset); \
+            char *buffer = is_hot ? hot : cold;                               \
+            volatile uint64_t *at = (volatile uint64_t *)(buffer + offset);   \
             access;                                                           \
-            hot += is_hot;                                                    \
+            hot_accesses += is_hot;                                           \
         }                                                                     \
         __asm__ volatile("" : : "r"(sum));                                    \
-        return hot;                                                           \
+        return hot_accesses;                                                  \
     }
 
 DEFINE_TOUCH(load, sum += *at)
 DEFINE_TOUCH(store, *at = i)
 DEFINE_TOUCH(lock, __asm__ volatile("lock incq %0" : "+m"(*at)))
 
-static TOUCHING uint64_t touch_sequential(struct plan plan)
+static TOUCHING uint64_t touch_sequential(char *hot, char *cold, uint64_t accesses, uint64_t limit)
 {
-    uint64_t sum = 0, hot = 0;
+    uint64_t sum = 0;
 
-    for (uint64_t left = plan.accesses; left;) {
+    (void)cold;
+    (void)limit;
+    for (uint64_t left = accesses; left;) {
         uint64_t n = left < HOT_BYTES / 8 ? left : HOT_BYTES / 8;
-        volatile uint64_t *at = (volatile uint64_t *)plan.hot;
+        volatile uint64_t *at = (volatile uint64_t *)hot;
 
         for (uint64_t i = 0; i < n; i++) {
             sum += at[i];
         }
         left -= n;
-        hot += n;
     }
     __asm__ volatile("" : : "r"(sum));
-    return hot;
+    return accesses;
 }
 
 static const struct {
     const char *name;
-    uint64_t (*touch)(struct plan plan);
+    touch_fn *touch;
 } kinds[] = {
     {"load", touch_load},
     {"store", touch_store},
@@ -111,37 +113,50 @@ static uint64_t now_ns(void)
     return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-static void run(uint64_t (*touch)(struct plan plan), struct plan plan, int rounds)
+struct plan {
+    char *hot, *cold;
+    uint64_t accesses;
+    uint64_t hot_permille;
+    int rounds;
+};
+
+static void run(touch_fn *touch, const struct plan *plan)
 {
+    uint64_t limit = plan->hot_permille * 65536 / 1000;
     uint64_t hot = 0;
 
-    for (int i = 0; i < rounds; i++) {
+    for (int i = 0; i < plan->rounds; i++) {
         uint64_t start = now_ns();
 
-        hot += touch(plan);
+        hot += touch(plan->hot, plan->cold, plan->accesses, limit);
         printf("round_ns=%" PRIu64 "\n", now_ns() - start);
     }
-    printf("accesses=%" PRIu64 "\nhot_accesses=%" PRIu64 "\n", plan.accesses * rounds, hot);
+    printf("accesses=%" PRIu64 "\nhot_accesses=%" PRIu64 "\n", plan->accesses * plan->rounds, hot);
+}
+
+static uint64_t argument(int argc, char **argv, int n, uint64_t otherwise)
+{
+    return argc > n ? strtoull(argv[n], NULL, 0) : otherwise;
 }
 
 int main(int argc, char **argv)
 {
-    struct plan plan = {buffer(HOT_BYTES), buffer(COLD_BYTES), 0, 700};
+    struct plan plan = {
+        .hot = buffer(HOT_BYTES),
+        .cold = buffer(COLD_BYTES),
+        .accesses = argument(argc, argv, 2, 0),
+        .hot_permille = argument(argc, argv, 3, 700),
+        .rounds = argument(argc, argv, 4, 1),
+    };
 
-    if (argc < 3) {
-        fprintf(stderr, "usage: pebs-touch load|store|lock|sequential ACCESSES [HOT-PERMILLE [ROUNDS]]\n");
-        return 2;
-    }
-    plan.accesses = strtoull(argv[2], NULL, 0);
-    plan.hot_permille = argc > 3 ? strtoull(argv[3], NULL, 0) : plan.hot_permille;
     printf("hot=%p-%p\ncold=%p-%p\n", plan.hot, plan.hot + HOT_BYTES, plan.cold, plan.cold + COLD_BYTES);
     printf("code=%p-%p\n", __start_touch_text, __stop_touch_text);
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+    for (size_t i = 0; argc > 2 && i < sizeof(kinds) / sizeof(*kinds); i++) {
         if (!strcmp(kinds[i].name, argv[1])) {
-            run(kinds[i].touch, plan, argc > 4 ? atoi(argv[4]) : 1);
+            run(kinds[i].touch, &plan);
             return 0;
         }
     }
-    fprintf(stderr, "pebs-touch: '%s' is no kind of access\n", argv[1]);
+    fprintf(stderr, "usage: pebs-touch load|store|lock|sequential ACCESSES [HOT-PERMILLE [ROUNDS]]\n");
     return 2;
 }

@@ -121,7 +121,7 @@ static bool pmu_counter_interrupts(CPUX86State *env, int c)
 }
 
 static const X86MemCost default_cost = {
-    .latency = X86_PMU_DEFAULT_LATENCY,
+    .latency = X86_MEM_DEFAULT_LATENCY,
     .source = X86_MEM_LOCAL_DRAM,
 };
 
@@ -135,7 +135,8 @@ void pmu_event_cost(CPUX86State *env, PMUEvent *ev)
     ev->cost = default_cost;
     ev->cost_known = true;
     if (fn && ev->class != X86_PMU_INSNS) {
-        fn(memory_model.opaque, env_cpu(env), &ev->access, &ev->cost);
+        fn(memory_model.opaque, env_cpu(env)->cpu_index, &ev->access,
+           &ev->cost);
     }
 }
 
@@ -378,7 +379,7 @@ static void pmu_refresh(CPUState *cs, run_on_cpu_data data)
     }
 }
 
-void x86_pmu_set_memory_model(X86MemoryModelFn *fn, void *opaque)
+void x86_set_memory_model(X86MemoryModelFn *fn, void *opaque)
 {
     CPUState *cs;
 
