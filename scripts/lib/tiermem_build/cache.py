@@ -14,6 +14,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import log
+
+TRIES = 4  # of a build whose inputs change while it runs
 UNUSED_DAYS = 14  # an entry that nobody asked for this long is removed
 
 
@@ -64,6 +67,18 @@ def locked(name):
     with open(folder / name.replace("/", "_"), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def settled(current_key, work):
+    """Does work() until its inputs are the same after as before; returns their key. Whoever edits while a build runs
+    would otherwise leave a result under the key of other files."""
+    for _ in range(TRIES):
+        before = current_key()
+        work()
+        if current_key() == before:
+            return before
+        log.step("files have changed in the meantime: once more")
+    raise log.Failed(f"files have changed during each of {TRIES} builds")
 
 
 def entry(kind, name, make):

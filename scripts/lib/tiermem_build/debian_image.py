@@ -61,6 +61,7 @@ def _mmdebstrap_options(series, release):
 
 
 def _make_base(series, release, folder):
+    log.need_root("installing Debian into a folder")
     log.step(f"installing Debian 12 with kernel {release} (mmdebstrap)")
     archive, security = suites.mirrors()
     extra = [name for name in suites.SUITES[guest_kernel.SERIES[series]] if not name.endswith("-security")]
@@ -74,6 +75,7 @@ def _make_base(series, release, folder):
 
 
 def _make(base, release, modules, folder):
+    log.need_root("making the debian image")
     log.step(f"making the debian image with kernel {release}")
     tree = folder / "tree"
     tree.mkdir()

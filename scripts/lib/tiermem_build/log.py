@@ -4,6 +4,7 @@
 Nothing here writes to stdout: that belongs to the result of a script.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,12 @@ class Failed(Exception):
 def step(text):
     """Says what begins now, with the seconds since the script began."""
     print(f"[{time.monotonic() - START:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+
+def need_root(what):
+    """Raises Failed unless we are root."""
+    if os.geteuid() != 0:
+        raise Failed(f"{what} needs root: run this with sudo")
 
 
 def fail(script, problem):

@@ -26,14 +26,17 @@ def build(source, series, out):
         raise log.Failed(f"{source} has neither Kbuild nor Makefile: no module to build")
     on_host = series in guest_kernel.BOOTED
     kernel = guest_kernel.fetch(series) if on_host else trixie.kernel(series)
-    key = cache.key(series, kernel.release, source.name, source, SPEC, Path(__file__))
+
+    def current_key():
+        return cache.key(series, kernel.release, source.name, source, SPEC, Path(__file__))
+    key = current_key()
     made = cache.root() / "module" / key
     if not made.is_dir():
         work = out.parent / f".{out.name}-build"
         work.mkdir(parents=True, exist_ok=True)
         with open(work / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _compile(source, series, kernel, work, on_host)
+            key = cache.settled(current_key, lambda: _compile(source, series, kernel, work, on_host))
             made = cache.entry("module", key, lambda folder: _collect(work / source.name, folder))
     return _deliver(made, out)
 

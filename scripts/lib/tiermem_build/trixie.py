@@ -27,6 +27,7 @@ def _sources(suite):
 
 
 def _make_tree(suite, headers, folder):
+    log.need_root("making a Debian 13 tree")
     log.step(f"making a Debian 13 tree with {headers[-1]}")
     # The compiler is the one the headers ask for; g++ of the same version builds the C++ part of the driver.
     wanted = [name for package in headers for name in suite.depends(package)]

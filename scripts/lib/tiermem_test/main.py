@@ -11,7 +11,7 @@ from tiermem_build import guest_kernel, log, paths
 from . import meson_suite, pytest_suite, qtest_suite
 from .outcome import FAILED, PASSED, SKIPPED, Outcome
 
-SUITES = ["unit", "lint", "fuzz", "qtest", "vm"]
+SUITES = ["unit", "fuzz", "lint", "scripts", "qtest", "vm"]
 SHOWN_LINES = 30  # of a failure's detail; the logs have all
 
 
@@ -89,8 +89,9 @@ def execute(arguments, run):
     if {"unit", "fuzz"} & set(suites) and run.step("build", meson_suite.build):
         run.outcomes += meson_suite.run(arguments.level, wanted)
     guests = {"qtest", "vm"} & set(suites) and build_guests(run)
-    if "lint" in suites:
-        run.outcomes += pytest_suite.run("lint", arguments.level, keyword("lint"))
+    for suite in ("lint", "scripts"):
+        if suite in suites:
+            run.outcomes += pytest_suite.run(suite, arguments.level, keyword(suite))
     if guests and "qtest" in suites:
         run.outcomes += qtest_suite.run(wanted)
     if guests and "vm" in suites:

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import time
 
+from tiermem_build import image
+
 from . import host_memory, qemu_command
 from .agent import Agent, Result
 from .config import Config
@@ -16,7 +18,8 @@ from .place import Place
 
 BOOT_TIMEOUT = 180  # seconds; a Debian guest under TCG on a busy machine takes a minute
 PR_SET_PDEATHSIG = 1
-COMPLAINTS = re.compile(r"\b(BUG|WARNING|KASAN|UBSAN|Oops|general protection fault|kernel panic)\b[: ]|"
+COMPLAINTS = re.compile(r"\b(BUG|KASAN|UBSAN|Oops|general protection fault|Kernel panic)\b[: ]|"
+                        r"WARNING: (CPU|possible|suspicious|bad|held|inconsistent|stack|kernel stack)\b|"
                         r"possible circular locking|blocked for more than|rcu.*detected.* stall|soft lockup|"
                         r"Bad page (state|map)|bad-page-state|list_(add|del) corruption|refcount_t:", re.I)
 # Prints bound, unbound or absent for the virtio device of our ID.
@@ -52,8 +55,13 @@ class Machine:
 
     # starting and stopping
 
+    def prepare(self):
+        """Builds the image if need be, so that start() takes no longer than a boot."""
+        image.build(self.config.image, self.config.kernel, self.config.tiermem, self.config.modules)
+
     def start(self):
-        """Starts QEMU and, unless a migration is to come in, waits until the guest can run commands."""
+        """Starts QEMU and, unless a migration is to come in, waits until the guest can run commands. QEMU ends with
+        the thread that has started it."""
         self.place = Place(self.name)
         try:
             self._launch()
