@@ -20,6 +20,12 @@ def until(condition, what, timeout=PATIENCE, pause=0.1):
     return value
 
 
+def wait_probed(machine, times=1):
+    """Waits until the driver's probe() has returned; `times`: how often it has been bound since QEMU started. (The
+    device counts as bound as soon as probe() is called.)"""
+    until(lambda: machine.console.count(" tier 1: node 1, ") >= times, lambda: machine.console[-2000:])
+
+
 def device(machine):
     """query-tiermem's answer for the one device."""
     return machine.qmp("query-tiermem")[0]
