@@ -282,7 +282,7 @@ static void fill_request(struct virtio_tiermem_request *request, u16 type,
 	request->num_ranges = cpu_to_le32(batch->nr);
 	request->reserved = 0;
 	for (i = 0; i < batch->nr; i++) {
-		const struct tm_range *range = &batch->ranges[i];
+		const struct tm_interval *range = &batch->ranges[i];
 
 		ranges[i].addr = cpu_to_le64(PFN_PHYS(range->start));
 		ranges[i].size = cpu_to_le64(PFN_PHYS(range->end - range->start));

@@ -82,14 +82,14 @@ void tiermem_give_pages(unsigned long start_pfn, unsigned long end_pfn)
 static bool batch_add(struct tiermem_batch *batch, unsigned long pfn,
 		      unsigned long nr)
 {
-	struct tm_range *last = batch->nr ? &batch->ranges[batch->nr - 1] : NULL;
+	struct tm_interval *last = batch->nr ? &batch->ranges[batch->nr - 1] : NULL;
 
 	if (last && last->end == pfn) {
 		last->end += nr;
 	} else if (last && last->start == pfn + nr) {
 		last->start = pfn;
 	} else if (batch->nr < batch->max) {
-		batch->ranges[batch->nr++] = (struct tm_range) { pfn, pfn + nr };
+		batch->ranges[batch->nr++] = (struct tm_interval) { pfn, pfn + nr };
 	} else {
 		return false;
 	}

@@ -59,7 +59,7 @@ unsigned long tiermem_reservoir_actual(const struct tiermem_tier *tier)
 }
 
 /* Give a range of the reservoir to the kernel; it counts in MemTotal again. */
-static void release(const struct tm_range *range)
+static void release(const struct tm_interval *range)
 {
 	adjust_managed_page_count(pfn_to_page(range->start),
 				  range->end - range->start);
@@ -80,7 +80,7 @@ static void give_batch(const struct tiermem_batch *batch, unsigned int first)
 static void unenter_batch(struct tiermem_tier *tier, unsigned int first,
 			  unsigned int end)
 {
-	const struct tm_range *range;
+	const struct tm_interval *range;
 
 	for (; first < end; first++) {
 		range = &tier->batch.ranges[first];
@@ -104,7 +104,7 @@ static int enter_batch(struct tiermem_tier *tier)
 	unsigned int i;
 
 	for (i = 0; i < batch->nr; i++) {
-		const struct tm_range *range = &batch->ranges[i];
+		const struct tm_interval *range = &batch->ranges[i];
 
 		status = tm_range_set_insert(tier->surrendered, range->start,
 					     range->end);
@@ -171,7 +171,7 @@ static void pick(struct tiermem_tier *tier, unsigned long want,
 {
 	const unsigned long block = 1UL << tier->min_order;
 	u64 below = U64_MAX;
-	struct tm_range range;
+	struct tm_interval range;
 
 	while (batch->pages < want && tiermem_batch_room(batch) &&
 	       tm_range_set_prev(tier->surrendered, below, &range)) {
@@ -202,7 +202,7 @@ int tiermem_reservoir_reclaim(struct tiermem_tier *tier, unsigned long want,
 	ret = tiermem_device_request(tier, VIRTIO_TIERMEM_REQ_RECLAIM, flags,
 				     batch, &done);
 	for (i = 0; i < done; i++) {
-		const struct tm_range *range = &batch->ranges[i];
+		const struct tm_interval *range = &batch->ranges[i];
 
 		/* The upper end of an interval: needs no memory. */
 		if (WARN_ON_ONCE(tm_range_set_remove(tier->surrendered,
@@ -216,7 +216,7 @@ int tiermem_reservoir_reclaim(struct tiermem_tier *tier, unsigned long want,
 
 void tiermem_reservoir_release_all(struct tiermem_tier *tier)
 {
-	struct tm_range range;
+	struct tm_interval range;
 
 	mutex_lock(&tier->lock);
 	while (tm_range_set_prev(tier->surrendered, U64_MAX, &range)) {

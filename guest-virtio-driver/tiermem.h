@@ -54,7 +54,7 @@ struct tiermem_batch {
 	unsigned int nr;
 	unsigned int max;
 	unsigned long pages;
-	struct tm_range *ranges;
+	struct tm_interval *ranges;
 };
 
 /* A request and its response, in memory that the device can reach. */

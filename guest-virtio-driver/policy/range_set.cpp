@@ -17,17 +17,17 @@
 namespace {
 
 constexpr std::size_t leaf_bytes = 4096;
-constexpr std::size_t leaf_capacity = (leaf_bytes - sizeof(std::uint64_t)) / sizeof(tm_range);
+constexpr std::size_t leaf_capacity = (leaf_bytes - sizeof(std::uint64_t)) / sizeof(tm_interval);
 /* Leaves with fewer intervals are joined with a neighbour that has room. */
 constexpr std::size_t leaf_sparse = leaf_capacity / 4;
 constexpr std::size_t first_index_capacity = 16;
 
 struct Leaf {
     std::uint64_t count;
-    tm_range ranges[leaf_capacity];
+    tm_interval ranges[leaf_capacity];
 
     [[nodiscard]] bool full() const { return count == leaf_capacity; }
-    [[nodiscard]] std::span<const tm_range> span() const { return {ranges, count}; }
+    [[nodiscard]] std::span<const tm_interval> span() const { return {ranges, count}; }
 };
 static_assert(sizeof(Leaf) <= leaf_bytes);
 
@@ -38,8 +38,7 @@ struct Position {
 };
 
 void open_gap(Leaf& leaf, std::size_t place) {
-    std::copy_backward(leaf.ranges + place, leaf.ranges + leaf.count,
-                       leaf.ranges + leaf.count + 1);
+    std::copy_backward(leaf.ranges + place, leaf.ranges + leaf.count, leaf.ranges + leaf.count + 1);
     ++leaf.count;
 }
 
@@ -58,12 +57,12 @@ struct tm_range_set {
     std::uint64_t count;
 
     [[nodiscard]] Position first_ending_above(std::uint64_t value) const;
-    [[nodiscard]] const tm_range* at(Position position) const;
-    [[nodiscard]] tm_range* before(Position position) const;
+    [[nodiscard]] const tm_interval* at(Position position) const;
+    [[nodiscard]] tm_interval* before(Position position) const;
     [[nodiscard]] bool grow_index();
     [[nodiscard]] Leaf* add_leaf(std::size_t number);
     [[nodiscard]] bool split_leaf(Position& position);
-    [[nodiscard]] bool add(Position position, tm_range range);
+    [[nodiscard]] bool add(Position position, tm_interval range);
     void erase(Position position);
     void drop_leaf(std::size_t number);
     void join_if_sparse(std::size_t number);
@@ -80,20 +79,19 @@ Position tm_range_set::first_ending_above(std::uint64_t value) const {
     if (leaf == all.end())
         return {leaves ? leaves - 1 : 0, leaves ? index[leaves - 1]->count : 0};
     const auto ranges = (*leaf)->span();
-    const auto range = std::partition_point(ranges.begin(), ranges.end(), [value](tm_range r) {
-        return r.end <= value;
-    });
+    const auto range = std::partition_point(ranges.begin(), ranges.end(),
+                                            [value](tm_interval r) { return r.end <= value; });
     return {number, static_cast<std::size_t>(range - ranges.begin())};
 }
 
-const tm_range* tm_range_set::at(Position position) const {
+const tm_interval* tm_range_set::at(Position position) const {
     if (position.leaf >= leaves || position.place >= index[position.leaf]->count)
         return nullptr;
     return &index[position.leaf]->ranges[position.place];
 }
 
 /* The interval before a place, or nullptr. */
-tm_range* tm_range_set::before(Position position) const {
+tm_interval* tm_range_set::before(Position position) const {
     if (position.place)
         return &index[position.leaf]->ranges[position.place - 1];
     if (!position.leaf)
@@ -145,7 +143,7 @@ bool tm_range_set::split_leaf(Position& position) {
     return true;
 }
 
-bool tm_range_set::add(Position position, tm_range range) {
+bool tm_range_set::add(Position position, tm_interval range) {
     if (!leaves) {
         if (!add_leaf(0))
             return false;
@@ -207,8 +205,8 @@ tm_range_status tm_range_set_insert(tm_range_set* set, tm_u64 start, tm_u64 end)
     if (start >= end)
         return TM_RANGE_INVALID;
     const Position position = set->first_ending_above(start);
-    auto* above = const_cast<tm_range*>(set->at(position));
-    tm_range* below = set->before(position);
+    auto* above = const_cast<tm_interval*>(set->at(position));
+    tm_interval* below = set->before(position);
     if (above && above->start < end)
         return TM_RANGE_CONFLICT;
 
@@ -232,7 +230,7 @@ tm_range_status tm_range_set_remove(tm_range_set* set, tm_u64 start, tm_u64 end)
     if (start >= end)
         return TM_RANGE_INVALID;
     const Position position = set->first_ending_above(start);
-    auto* range = const_cast<tm_range*>(set->at(position));
+    auto* range = const_cast<tm_interval*>(set->at(position));
     if (!range || range->start > start || range->end < end)
         return TM_RANGE_CONFLICT;
 
@@ -243,31 +241,35 @@ tm_range_status tm_range_set_remove(tm_range_set* set, tm_u64 start, tm_u64 end)
     } else if (range->end == end) {
         range->end = start;
     } else {
-        const tm_range upper = {end, range->end};
+        const tm_interval upper = {end, range->end};
         if (!set->add({position.leaf, position.place + 1}, upper))
             return TM_RANGE_NO_MEMORY;
         /* Adding may have moved the lower part to another leaf. */
-        const_cast<tm_range*>(set->at(set->first_ending_above(start)))->end = start;
+        const_cast<tm_interval*>(set->at(set->first_ending_above(start)))->end = start;
     }
     set->total -= end - start;
     return TM_RANGE_OK;
 }
 
-tm_u64 tm_range_set_total(const tm_range_set* set) { return set->total; }
+tm_u64 tm_range_set_total(const tm_range_set* set) {
+    return set->total;
+}
 
-tm_u64 tm_range_set_count(const tm_range_set* set) { return set->count; }
+tm_u64 tm_range_set_count(const tm_range_set* set) {
+    return set->count;
+}
 
-int tm_range_set_next(const tm_range_set* set, tm_u64 from, tm_range* range) {
-    const tm_range* found = set->at(set->first_ending_above(from));
+int tm_range_set_next(const tm_range_set* set, tm_u64 from, tm_interval* range) {
+    const tm_interval* found = set->at(set->first_ending_above(from));
     if (found)
         *range = *found;
     return found != nullptr;
 }
 
-int tm_range_set_prev(const tm_range_set* set, tm_u64 below, tm_range* range) {
+int tm_range_set_prev(const tm_range_set* set, tm_u64 below, tm_interval* range) {
     /* The first one that ends at or above it may itself start below it. */
     const Position position = below ? set->first_ending_above(below - 1) : Position{0, 0};
-    const tm_range* found = below ? set->at(position) : nullptr;
+    const tm_interval* found = below ? set->at(position) : nullptr;
     if (!found || found->start >= below)
         found = set->before(position);
     if (found)
@@ -277,14 +279,14 @@ int tm_range_set_prev(const tm_range_set* set, tm_u64 below, tm_range* range) {
 
 int tm_range_set_validate(const tm_range_set* set) {
     std::uint64_t total = 0, count = 0;
-    const tm_range* last = nullptr;
+    const tm_interval* last = nullptr;
 
     if (set->leaves > set->index_capacity)
         return 0;
     for (const Leaf* leaf : std::span(set->index, set->leaves)) {
         if (!leaf->count || leaf->count > leaf_capacity)
             return 0;
-        for (const tm_range& range : leaf->span()) {
+        for (const tm_interval& range : leaf->span()) {
             /* Touching intervals would have been merged. */
             if (range.start >= range.end || (last && last->end >= range.start))
                 return 0;

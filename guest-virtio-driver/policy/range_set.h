@@ -30,7 +30,7 @@ typedef u64 tm_u64;
 struct tm_range_set;
 
 /* The interval [start, end); never empty. */
-struct tm_range {
+struct tm_interval {
 	tm_u64 start;
 	tm_u64 end;
 };
@@ -60,9 +60,9 @@ tm_u64 tm_range_set_total(const struct tm_range_set *set);
 tm_u64 tm_range_set_count(const struct tm_range_set *set);
 
 /* The first interval that ends above @from; 0 if there is none, else 1. */
-int tm_range_set_next(const struct tm_range_set *set, tm_u64 from, struct tm_range *range);
+int tm_range_set_next(const struct tm_range_set *set, tm_u64 from, struct tm_interval *range);
 /* The last interval that starts below @below; 0 if there is none, else 1. */
-int tm_range_set_prev(const struct tm_range_set *set, tm_u64 below, struct tm_range *range);
+int tm_range_set_prev(const struct tm_range_set *set, tm_u64 below, struct tm_interval *range);
 
 /* Check every invariant; 1 if all hold. For tests and debugging. */
 int tm_range_set_validate(const struct tm_range_set *set);

@@ -68,9 +68,7 @@ public:
         return TM_RANGE_OK;
     }
 
-    [[nodiscard]] List list() const {
-        return {ranges_.begin(), ranges_.end()};
-    }
+    [[nodiscard]] List list() const { return {ranges_.begin(), ranges_.end()}; }
 
 private:
     [[nodiscard]] bool overlaps(tm_u64 start, tm_u64 end) const {
@@ -85,7 +83,7 @@ private:
 
 List upwards(const tm_range_set* set) {
     List found;
-    tm_range range{};
+    tm_interval range{};
     for (tm_u64 from = 0; tm_range_set_next(set, from, &range); from = range.end)
         found.emplace_back(range.start, range.end);
     return found;
@@ -93,7 +91,7 @@ List upwards(const tm_range_set* set) {
 
 List downwards(const tm_range_set* set) {
     List found;
-    tm_range range{};
+    tm_interval range{};
     for (tm_u64 below = UINT64_MAX; tm_range_set_prev(set, below, &range); below = range.start)
         found.insert(found.begin(), {range.start, range.end});
     return found;
@@ -157,7 +155,7 @@ void tm_host_free(void* memory) {
 
 Test(range_set, starts_empty) {
     Set set = make();
-    tm_range range{};
+    tm_interval range{};
     cr_expect(tm_range_set_validate(set.get()));
     cr_expect_eq(tm_range_set_total(set.get()), 0);
     cr_expect_eq(tm_range_set_count(set.get()), 0);
@@ -177,7 +175,7 @@ Test(range_set, refuses_empty_and_backward_intervals) {
 
 Test(range_set, holds_the_ends_of_the_number_space) {
     Set set = make();
-    tm_range range{};
+    tm_interval range{};
     cr_assert_eq(tm_range_set_insert(set.get(), UINT64_MAX - 1, UINT64_MAX), TM_RANGE_OK);
     cr_assert_eq(tm_range_set_insert(set.get(), 0, 1), TM_RANGE_OK);
     cr_expect(tm_range_set_next(set.get(), 1, &range) && range.start == UINT64_MAX - 1);
@@ -205,13 +203,13 @@ Test(range_set, refuses_what_overlaps) {
     Set set = make();
     cr_assert_eq(tm_range_set_insert(set.get(), 10, 20), TM_RANGE_OK);
     for (const auto& [start, end] : {std::pair{9, 11}, {19, 21}, {10, 20}, {12, 13}, {0, 100}})
-        cr_expect_eq(tm_range_set_insert(set.get(), static_cast<tm_u64>(start),
-                                         static_cast<tm_u64>(end)),
-                     TM_RANGE_CONFLICT);
+        cr_expect_eq(
+            tm_range_set_insert(set.get(), static_cast<tm_u64>(start), static_cast<tm_u64>(end)),
+            TM_RANGE_CONFLICT);
     for (const auto& [start, end] : {std::pair{9, 11}, {19, 21}, {20, 21}, {0, 100}})
-        cr_expect_eq(tm_range_set_remove(set.get(), static_cast<tm_u64>(start),
-                                         static_cast<tm_u64>(end)),
-                     TM_RANGE_CONFLICT);
+        cr_expect_eq(
+            tm_range_set_remove(set.get(), static_cast<tm_u64>(start), static_cast<tm_u64>(end)),
+            TM_RANGE_CONFLICT);
     cr_expect_eq(tm_range_set_total(set.get()), 10);
 }
 
@@ -243,12 +241,13 @@ Test(range_set, stays_whole_without_memory) {
         cr_assert(tm_range_set_validate(set.get()));
     }
     for (tm_u64 i = 0; i < 2000; ++i)
-        insert_failed |= tm_range_set_insert(set.get(), 10000 + 2 * i, 10001 + 2 * i) == TM_RANGE_NO_MEMORY;
+        insert_failed |=
+            tm_range_set_insert(set.get(), 10000 + 2 * i, 10001 + 2 * i) == TM_RANGE_NO_MEMORY;
     cr_expect(insert_failed && remove_failed);
     cr_expect(tm_range_set_validate(set.get()));
 
     /* Whole intervals and their ends can always be taken out. */
-    tm_range range{};
+    tm_interval range{};
     while (tm_range_set_prev(set.get(), UINT64_MAX, &range))
         cr_assert_eq(tm_range_set_remove(set.get(), range.end - 1, range.end), TM_RANGE_OK);
     allocations_left = -1;
