@@ -5,17 +5,16 @@ Its libraries and tools are only ever used through chroot; the host's root is no
 """
 
 import subprocess
-from pathlib import Path
 
-from . import cache, guest_kernel, log, suites
+from . import cache, guest_kernel, log, paths, suites
 
 
 def kernel(series):
     """The Kernel of a series inside its tree (paths as the host sees them)."""
     suite = suites.Suite(guest_kernel.SERIES[series])
     release, version, headers = guest_kernel.header_packages(suite)
-    root = cache.entry("trixie-tree", cache.key(series, version, Path(__file__)),
-                       lambda folder: _make_tree(suite, headers, folder))
+    options = _mmdebstrap_options(suite, headers)
+    root = cache.entry("trixie-tree", cache.key(version, options), lambda folder: _make_tree(suite, options, folder))
     return guest_kernel.Kernel(release, root)
 
 
@@ -26,16 +25,21 @@ def _sources(suite):
     return lines + ([f"deb {security} trixie-security main"] if security else [])
 
 
-def _make_tree(suite, headers, folder):
-    log.need_root("making a Debian 13 tree")
-    log.step(f"making a Debian 13 tree with {headers[-1]}")
+def _mmdebstrap_options(suite, headers):
+    """All but places: what decides about the result."""
     # The compiler is the one the headers ask for; g++ of the same version builds the C++ part of the driver.
-    wanted = [name for package in headers for name in suite.depends(package)]
+    wanted = suite.remembered("kernel-compilers", lambda: [name for package in headers for name in suite.depends(package)])
     compilers = sorted({name.replace("gcc", "g++") for name in wanted if name.startswith("gcc-") and name[4:].isdigit()})
     include = ",".join([*headers, "make", *(compilers or ["g++"])])
-    log.run(["nice", "mmdebstrap", "--variant=apt", "--architectures=amd64", f"--include={include}",
-             "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-             "trixie", folder, *_sources(suite)], cache.root() / "trixie-tree.log", "mmdebstrap trixie")
+    return ["--variant=apt", "--architectures=amd64", f"--include={include}",
+            "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*"]
+
+
+def _make_tree(suite, options, folder):
+    log.need_root("making a Debian 13 tree")
+    log.step(f"making a Debian 13 tree for the kernel of {suite.name}")
+    log.run(["nice", "mmdebstrap", *options, "trixie", folder, *_sources(suite)],
+            paths.LOGS / f"mmdebstrap-{suite.name}.log", "mmdebstrap trixie")
 
 
 def run(kernel, work, command, logfile):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tiermem_build.paths import BUILD
 
+from .host_memory import free_huge_pages
+
 BACKENDS = ["ram", "memfd", "file", "hugetlb"]
 IMAGES = ["mini", "debian"]
 KERNELS = ["6.1", "6.12"]
@@ -50,5 +52,8 @@ class Config:
             size = getattr(self, name)
             if size < 64 * MIB or size % (2 * MIB):
                 raise ValueError(f"{name}: {size} bytes; a node takes a multiple of 2M, 64M or more")
+        if self.backend == "hugetlb" and free_huge_pages() < self.fast + self.slow:
+            raise ValueError(f"backend: hugetlb takes {self.fast + self.slow} bytes of free 2M pages and the host has "
+                             f"{free_huge_pages()}; the host's setting vm.nr_hugepages sets pages aside")
         if not Path(self.qemu).exists():
             raise ValueError(f"{self.qemu} does not exist: scripts/build-qemu makes it")

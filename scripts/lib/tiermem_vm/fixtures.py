@@ -9,10 +9,12 @@ scripts/test loads it; a conftest.py does so with pytest_plugins = ["tiermem_vm.
 """
 
 
+from contextlib import ExitStack
+
 import pytest
 
 from . import config
-from .host_memory import free_huge_pages
+from .host_memory import huge_pages
 from .machine import Machine
 
 STARTED = pytest.StashKey[list]()
@@ -30,25 +32,27 @@ def boot(request):
     of their kernels complained, unless the test has set machine.complaints_expected."""
     machines = request.node.stash.setdefault(STARTED, [])
 
-    def start(**settings):
-        require_huge_pages(settings)
-        machine = Machine(config.Config(**settings), request.node.name)
-        machines.append(machine)
-        return machine.start()
-    yield start
-    for machine in machines:
-        machine.stop()
+    with ExitStack() as stack:
+        def start(**settings):
+            provide_huge_pages(settings, stack)
+            machine = Machine(config.Config(**settings), request.node.name)
+            machines.append(machine)
+            return machine.start()
+        yield start
+        for machine in machines:
+            machine.stop()
     complaints = [line for machine in machines if not machine.complaints_expected for line in machine.complaints()]
     assert complaints == [], "a guest's kernel complained; its console is named above or in build/logs/vm"
 
 
-def require_huge_pages(settings):
-    """Skips the test where the host has not set huge pages aside for the machine's memory."""
+def provide_huge_pages(settings, stack):
+    """Sets huge pages aside for a machine that wants them, until the stack is closed; skips the test where the host
+    has not enough."""
     if settings.get("backend") == "hugetlb":
         wanted = config.Config(**settings)
-        if free_huge_pages() < wanted.fast + wanted.slow:
-            pytest.skip(f"the host has {free_huge_pages()} bytes of free 2M pages, "
-                        f"the machine takes {wanted.fast + wanted.slow}")
+        free = stack.enter_context(huge_pages(wanted.fast + wanted.slow))
+        if free < wanted.fast + wanted.slow:
+            pytest.skip(f"the host has {free} bytes of free 2M pages, the machine takes {wanted.fast + wanted.slow}")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,8 +3,11 @@
 
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
+HUGE_PAGE = 2 << 20
+HUGE_PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -51,5 +54,25 @@ def usage(pid):
 
 def free_huge_pages():
     """Bytes of 2 MiB pages that the host has set aside and not given away."""
-    folder = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
-    return int((folder / "free_hugepages").read_text()) * 2048 * 1024 if folder.is_dir() else 0
+    return _huge_pages("free_hugepages") * HUGE_PAGE
+
+
+def _huge_pages(name):
+    file = HUGE_PAGES / name
+    return int(file.read_text()) if file.exists() else 0
+
+
+@contextmanager
+def huge_pages(size):
+    """Sets 2 MiB pages aside so that `size` bytes are free, and gives back what it took. Yields the bytes that are
+    free: fewer without root or with fragmented memory."""
+    before = _huge_pages("nr_hugepages")
+    missing = -(-max(0, size - free_huge_pages()) // HUGE_PAGE)
+    may = missing and os.access(HUGE_PAGES / "nr_hugepages", os.W_OK)
+    if may:
+        (HUGE_PAGES / "nr_hugepages").write_text(str(before + missing))
+    try:
+        yield free_huge_pages()
+    finally:
+        if may:
+            (HUGE_PAGES / "nr_hugepages").write_text(str(before))
