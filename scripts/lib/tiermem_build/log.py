@@ -5,6 +5,7 @@ Nothing here writes to stdout: that belongs to the result of a script.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,10 +31,16 @@ def need_root(what):
         raise Failed(f"{what} needs root: run this with sudo")
 
 
-def fail(script, problem):
-    """Ends the script with the problem as its last words."""
-    print(f"{script}: {problem}", file=sys.stderr, flush=True)
-    sys.exit(1)
+def run_script(name, main):
+    """Runs a script's main function and ends with its status; what went wrong becomes the script's last words."""
+    try:
+        sys.exit(main())
+    except Failed as problem:
+        sys.exit(f"{name}: {problem}")
+    except subprocess.CalledProcessError as problem:
+        sys.exit(f"{name}: {' '.join(map(str, problem.cmd))} ended with status {problem.returncode}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 def last_line(path):
