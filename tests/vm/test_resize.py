@@ -39,7 +39,7 @@ def test_resize_follows(guest):
     """[TM-DRV-QUOTA-1] [TM-DRV-QUOTA-2] [TM-DEV-QUOTA-1] [TM-DEV-SUR-1] [TM-DEV-REC-1] [TM-DEV-CFG-9]
     [TM-DEV-CFG-12] [TM-DRV-CFG-1] [TM-DEV-QUOTA-2]"""
     whole, nodes = tiers.mem_total(guest)
-    for fast, slow in ((256 * MIB, 512 * MIB), (256 * MIB, 64 * MIB), (448 * MIB, 128 * MIB), (512 * MIB, 512 * MIB)):
+    for fast, slow in ((256 * MIB, 512 * MIB), (256 * MIB, 128 * MIB), (448 * MIB, 160 * MIB), (512 * MIB, 512 * MIB)):
         tiers.resize(guest, fast, slow)
         assert tiers.values(guest, "requested") == [fast, slow]
         check_views(guest)
@@ -115,7 +115,7 @@ def test_idle_guest_is_not_woken(guest):
 def test_surrendered_pages_are_offline(guest):
     """What is surrendered is PageOffline, which is what dumps, /proc/kcore and compaction go by; nothing else is.
     [TM-DRV-SUR-2]"""
-    tiers.resize(guest, 200 * MIB, 100 * MIB + PAGE)
+    tiers.resize(guest, 200 * MIB, 140 * MIB + PAGE)
     for number, size in enumerate(tiers.values(guest, "actual")):
         first = number * 512 * MIB // PAGE
         counted = guest.run(f"kpageflags {first} {first + 512 * MIB // PAGE}").output
