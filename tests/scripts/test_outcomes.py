@@ -41,6 +41,10 @@ def test_tap_is_read(tmp_path):
     assert qtest(tmp_path, output, 1) == [("t/a", PASSED), ("t/b", FAILED), ("t/c", SKIPPED)]
 
 
+def test_the_last_plan_counts(tmp_path):
+    assert qtest(tmp_path, "ok 1 /a\n1..1\nok 2 /b\n1..2\n") == [("t/a", PASSED), ("t/b", PASSED)]
+
+
 @pytest.mark.parametrize("output, status", [
     ("1..2\nok 1 /a\n", 0), ("ok 1 /a\n", 0), ("", 0), ("1..1\nok 1 /a\n", 134), ("Bail out!\n", 1)])
 def test_a_qtest_that_ends_early_has_failed(tmp_path, output, status):

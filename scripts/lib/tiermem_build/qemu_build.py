@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from . import cache, log, qemu_tree, suites
 
@@ -20,6 +21,7 @@ CONFIGURE = [
 ]
 PROGRAMS = ["qemu-system-x86_64", "qemu-img", "qemu-io"]
 QOS_TEST = "tests/qtest/qos-test"  # the program into which QEMU links tests that use its libqos graph
+FIRMWARE = [Path("/usr/share/seabios"), Path("/usr/share/qemu"), Path("/usr/lib/ipxe/qemu")]  # of the host's packages, earlier ones first
 TOOLS_SUITE = "bookworm-backports"  # bookworm's meson is too old for QEMU
 
 
@@ -86,5 +88,11 @@ def install(base, targets, programs, into):
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(build / target, place)
     (into / "tests.json").write_text(json.dumps(programs))
+    # Where QEMU looks by itself: for the qtests, which name no firmware.
+    firmware = into / "share/qemu"
+    firmware.mkdir(parents=True)
+    for file in [file for folder in FIRMWARE for file in sorted(folder.iterdir()) if file.is_file()]:
+        if not (firmware / file.name).exists():
+            (firmware / file.name).symlink_to(file)
     shutil.copytree(base / "qemu-src/python/qemu", into / "python/qemu")
     shutil.copytree(base / "qemu-src/scripts/qmp", into / "scripts/qmp")

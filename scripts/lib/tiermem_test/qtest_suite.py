@@ -58,8 +58,8 @@ def _outcomes(source, done, logfile):
     for failed, name, reason in LINE.findall(done.stdout):
         state = FAILED if failed else SKIPPED if reason else PASSED
         outcomes.append(Outcome(f"{source}{name}", state, reason or (f"log: {logfile}" if failed else "")))
-    plan = re.search(r"^1\.\.(\d+)", done.stdout, re.M)
-    planned = int(plan[1]) if plan else None
+    plans = re.findall(r"^1\.\.(\d+)", done.stdout, re.M)  # GLib writes one after each path; the last is of all
+    planned = int(plans[-1]) if plans else None
     if planned != len(outcomes) or (done.returncode != 0 and not any(o.state == FAILED for o in outcomes)):
         outcomes.append(Outcome(source, FAILED, f"status {done.returncode}, {len(outcomes)} of {planned} cases ran; "
                                                 f"log: {logfile}\n{log.tail(logfile)}"))

@@ -4,10 +4,10 @@
 import subprocess
 
 from tiermem_build import image
+from tiermem_build.qemu_build import FIRMWARE
 
 from . import accel
 
-FIRMWARE = ["/usr/share/seabios", "/usr/share/qemu"]
 AGENTS = 4  # commands that can run in the guest at the same time
 # What the HMAT says of the nodes: latency in ns, bandwidth. Local DRAM and CXL-attached memory as published for
 # current servers; the guest only needs both figures, and the fast node's to be better, to form two tiers.
