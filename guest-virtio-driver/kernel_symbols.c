@@ -6,20 +6,6 @@
 
 #include "kernel_symbols.h"
 
-static bool have_isolate_free_page;
-
-int tiermem_no_isolate_free_page(struct page *page, unsigned int order)
-{
-	return 0;
-}
-
-DEFINE_STATIC_CALL(tiermem_isolate_free_page, tiermem_no_isolate_free_page);
-
-bool tiermem_have_isolate_free_page(void)
-{
-	return have_isolate_free_page;
-}
-
 static unsigned long no_lookup_name(const char *name)
 {
 	return 0;
@@ -42,18 +28,46 @@ static int find_lookup_name(void)
 	return 0;
 }
 
+/* The static call, the predicate and the lookup of one service. */
+#define DEFINE_SYMBOL(name, kernel_name)				\
+	DEFINE_STATIC_CALL(tiermem_##name, tiermem_no_##name);		\
+	static bool have_##name;					\
+	bool tiermem_have_##name(void)					\
+	{								\
+		return have_##name;					\
+	}								\
+	static void find_##name(void)					\
+	{								\
+		unsigned long addr =					\
+			static_call(tiermem_lookup_name)(kernel_name);	\
+									\
+		if (!addr)						\
+			return;						\
+		static_call_update(tiermem_##name,			\
+				   (typeof(&tiermem_no_##name))addr);	\
+		have_##name = true;					\
+	}
+
+int tiermem_no_isolate_free_page(struct page *page, unsigned int order)
+{
+	return 0;
+}
+DEFINE_SYMBOL(isolate_free_page, "__isolate_free_page")
+
+void tiermem_no_flush_tlb_mm_range(struct mm_struct *mm, unsigned long start,
+				   unsigned long end, unsigned int stride_shift,
+				   bool freed_tables)
+{
+}
+DEFINE_SYMBOL(flush_tlb_mm_range, "flush_tlb_mm_range")
+
 int tiermem_symbols_init(void)
 {
-	unsigned long addr;
 	int ret = find_lookup_name();
 
 	if (ret)
 		return ret;
-	addr = static_call(tiermem_lookup_name)("__isolate_free_page");
-	if (addr) {
-		static_call_update(tiermem_isolate_free_page,
-				   (typeof(&tiermem_no_isolate_free_page))addr);
-		have_isolate_free_page = true;
-	}
+	find_isolate_free_page();
+	find_flush_tlb_mm_range();
 	return 0;
 }
