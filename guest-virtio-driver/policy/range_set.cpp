@@ -5,6 +5,11 @@
  * A two-level B+ tree: a sorted index of leaves, each a sorted array of
  * intervals. One level of index is enough: 8,192 leaves (64 KiB of index) hold a
  * million intervals even if every one is only half full.
+ *
+ * Fragmented memory makes every page an interval of its own, and they come in
+ * runs: pages freed one after another lie on the free lists in the opposite
+ * order. So a leaf has room at both ends, which makes a run upwards or downwards
+ * cheap, and a search first looks around the place of the last one.
  */
 #include "range_set.h"
 
@@ -17,17 +22,24 @@
 namespace {
 
 constexpr std::size_t leaf_bytes = 4096;
-constexpr std::size_t leaf_capacity = (leaf_bytes - sizeof(std::uint64_t)) / sizeof(tm_interval);
+constexpr std::size_t leaf_capacity =
+    (leaf_bytes - 2 * sizeof(std::uint32_t)) / sizeof(tm_interval);
 /* Leaves with fewer intervals are joined with a neighbour that has room. */
 constexpr std::size_t leaf_sparse = leaf_capacity / 4;
 constexpr std::size_t first_index_capacity = 16;
 
+/* `count` intervals in ascending order, the first of them in slot `first`. */
 struct Leaf {
-    std::uint64_t count;
-    tm_interval ranges[leaf_capacity];
+    std::uint32_t first;
+    std::uint32_t count;
+    tm_interval slots[leaf_capacity];
 
     [[nodiscard]] bool full() const { return count == leaf_capacity; }
-    [[nodiscard]] std::span<const tm_interval> span() const { return {ranges, count}; }
+    [[nodiscard]] std::size_t room_above() const { return leaf_capacity - first - count; }
+    [[nodiscard]] tm_interval* begin() { return slots + first; }
+    [[nodiscard]] tm_interval* end() { return begin() + count; }
+    [[nodiscard]] const tm_interval& last() const { return slots[first + count - 1]; }
+    [[nodiscard]] std::span<const tm_interval> span() const { return {slots + first, count}; }
 };
 static_assert(sizeof(Leaf) <= leaf_bytes);
 
@@ -37,13 +49,37 @@ struct Position {
     std::size_t place;
 };
 
+/* Moves all intervals to the middle of the leaf. */
+void center(Leaf& leaf) {
+    const std::uint32_t first = (leaf_capacity - leaf.count) / 2;
+    if (first < leaf.first)
+        std::copy(leaf.begin(), leaf.end(), leaf.slots + first);
+    else if (first > leaf.first)
+        std::copy_backward(leaf.begin(), leaf.end(), leaf.slots + first + leaf.count);
+    leaf.first = first;
+}
+
+/* Moves the shorter side; where that has no room any more, makes some for many inserts. */
 void open_gap(Leaf& leaf, std::size_t place) {
-    std::copy_backward(leaf.ranges + place, leaf.ranges + leaf.count, leaf.ranges + leaf.count + 1);
+    const bool lower_is_shorter = place < leaf.count - place;
+    if (lower_is_shorter ? !leaf.first : !leaf.room_above())
+        center(leaf);
+    if (leaf.first && (lower_is_shorter || !leaf.room_above())) {
+        std::copy(leaf.begin(), leaf.begin() + place, leaf.begin() - 1);
+        --leaf.first;
+    } else {
+        std::copy_backward(leaf.begin() + place, leaf.end(), leaf.end() + 1);
+    }
     ++leaf.count;
 }
 
 void close_gap(Leaf& leaf, std::size_t place) {
-    std::copy(leaf.ranges + place + 1, leaf.ranges + leaf.count, leaf.ranges + place);
+    if (place < leaf.count - 1 - place) {
+        std::copy_backward(leaf.begin(), leaf.begin() + place, leaf.begin() + place + 1);
+        ++leaf.first;
+    } else {
+        std::copy(leaf.begin() + place + 1, leaf.end(), leaf.begin() + place);
+    }
     --leaf.count;
 }
 
@@ -55,8 +91,11 @@ struct tm_range_set {
     std::size_t index_capacity;
     std::uint64_t total;
     std::uint64_t count;
+    mutable Position last_found; /* where to look first; possibly stale */
 
     [[nodiscard]] Position first_ending_above(std::uint64_t value) const;
+    [[nodiscard]] Position search(std::uint64_t value) const;
+    [[nodiscard]] bool near_last_found(std::uint64_t value) const;
     [[nodiscard]] const tm_interval* at(Position position) const;
     [[nodiscard]] tm_interval* before(Position position) const;
     [[nodiscard]] bool grow_index();
@@ -70,10 +109,34 @@ struct tm_range_set {
 
 /* The place of the first interval with end > value; possibly one past the last. */
 Position tm_range_set::first_ending_above(std::uint64_t value) const {
+    if (!near_last_found(value))
+        last_found = search(value);
+    return last_found;
+}
+
+/* Whether it is where the last one was found, or next to it in the leaf; makes that last_found. */
+bool tm_range_set::near_last_found(std::uint64_t value) const {
+    if (last_found.leaf >= leaves)
+        return false;
+    const auto ranges = index[last_found.leaf]->span();
+    std::size_t place = std::min(last_found.place, ranges.size());
+    if (place && ranges[place - 1].end > value)
+        --place;
+    else if (place < ranges.size() && ranges[place].end <= value)
+        ++place;
+    last_found.place = place;
+    const tm_interval* below = place ? &ranges[place - 1] : before(last_found);
+    if (below && below->end > value)
+        return false;
+    /* A place past a leaf's last interval is one in the last leaf only. */
+    return place < ranges.size() ? ranges[place].end > value : last_found.leaf == leaves - 1;
+}
+
+Position tm_range_set::search(std::uint64_t value) const {
     const std::span all(index, leaves);
     /* Leaves are never empty, so the last interval bounds all of a leaf. */
     const auto leaf = std::partition_point(all.begin(), all.end(), [value](const Leaf* candidate) {
-        return candidate->ranges[candidate->count - 1].end <= value;
+        return candidate->last().end <= value;
     });
     const auto number = static_cast<std::size_t>(leaf - all.begin());
     if (leaf == all.end())
@@ -87,17 +150,16 @@ Position tm_range_set::first_ending_above(std::uint64_t value) const {
 const tm_interval* tm_range_set::at(Position position) const {
     if (position.leaf >= leaves || position.place >= index[position.leaf]->count)
         return nullptr;
-    return &index[position.leaf]->ranges[position.place];
+    return index[position.leaf]->begin() + position.place;
 }
 
 /* The interval before a place, or nullptr. */
 tm_interval* tm_range_set::before(Position position) const {
     if (position.place)
-        return &index[position.leaf]->ranges[position.place - 1];
+        return index[position.leaf]->begin() + position.place - 1;
     if (!position.leaf)
         return nullptr;
-    Leaf* leaf = index[position.leaf - 1];
-    return &leaf->ranges[leaf->count - 1];
+    return index[position.leaf - 1]->end() - 1;
 }
 
 bool tm_range_set::grow_index() {
@@ -128,15 +190,19 @@ Leaf* tm_range_set::add_leaf(std::size_t number) {
 /* Make room in a full leaf; position keeps naming the same place. */
 bool tm_range_set::split_leaf(Position& position) {
     Leaf* leaf = index[position.leaf];
-    /* Appending at the very end is common (ascending inserts): keep the leaf full. */
+    /* Ascending inserts at the very end and descending ones go on in a leaf of their own. */
     const bool append = position.leaf == leaves - 1 && position.place == leaf->count;
-    const std::size_t keep = append ? leaf->count : leaf->count / 2;
+    const bool prepend = position.place == 0;
+    const std::uint32_t keep = append ? leaf->count : leaf->count / 2;
 
-    Leaf* upper = add_leaf(position.leaf + 1);
-    if (!upper)
+    Leaf* fresh = add_leaf(position.leaf + !prepend);
+    if (!fresh)
         return false;
-    std::copy(leaf->ranges + keep, leaf->ranges + leaf->count, upper->ranges);
-    upper->count = leaf->count - keep;
+    if (prepend)
+        return true;
+    fresh->count = leaf->count - keep;
+    fresh->first = append ? 0 : (leaf_capacity - fresh->count) / 2;
+    std::copy(leaf->begin() + keep, leaf->end(), fresh->begin());
     leaf->count = keep;
     if (position.place > keep || append)
         position = {position.leaf + 1, position.place - keep};
@@ -147,12 +213,15 @@ bool tm_range_set::add(Position position, tm_interval range) {
     if (!leaves) {
         if (!add_leaf(0))
             return false;
-    } else if (index[position.leaf]->full() && !split_leaf(position)) {
-        return false;
+    } else if (index[position.leaf]->full()) {
+        if (!position.place && position.leaf && !index[position.leaf - 1]->full())
+            position = {position.leaf - 1, index[position.leaf - 1]->count};
+        else if (!split_leaf(position))
+            return false;
     }
     Leaf& leaf = *index[position.leaf];
     open_gap(leaf, position.place);
-    leaf.ranges[position.place] = range;
+    leaf.begin()[position.place] = range;
     ++count;
     return true;
 }
@@ -171,7 +240,11 @@ void tm_range_set::join_if_sparse(std::size_t number) {
     const Leaf& upper = *index[number + 1];
     if (lower.count + upper.count > leaf_capacity - leaf_sparse)
         return;
-    std::copy(upper.ranges, upper.ranges + upper.count, lower.ranges + lower.count);
+    if (lower.room_above() < upper.count) {
+        std::copy(lower.begin(), lower.end(), lower.slots);
+        lower.first = 0;
+    }
+    std::ranges::copy(upper.span(), lower.end());
     lower.count += upper.count;
     drop_leaf(number + 1);
 }
@@ -284,7 +357,8 @@ int tm_range_set_validate(const tm_range_set* set) {
     if (set->leaves > set->index_capacity)
         return 0;
     for (const Leaf* leaf : std::span(set->index, set->leaves)) {
-        if (!leaf->count || leaf->count > leaf_capacity)
+        if (!leaf->count || leaf->count > leaf_capacity ||
+            leaf->first > leaf_capacity - leaf->count)
             return 0;
         for (const tm_interval& range : leaf->span()) {
             /* Touching intervals would have been merged. */

@@ -281,6 +281,51 @@ Test(range_set, is_compact_when_filled_in_order) {
     cr_expect_leq(allocations_live - before, 102);
 }
 
+Test(range_set, is_compact_when_filled_backwards) {
+    const long before = allocations_live;
+    Set set = make();
+    for (tm_u64 i = 25500; i-- > 0;)
+        cr_assert_eq(tm_range_set_insert(set.get(), 2 * i, 2 * i + 1), TM_RANGE_OK);
+    cr_expect(tm_range_set_validate(set.get()));
+    cr_expect_leq(allocations_live - before, 102);
+}
+
+/* As pages lie on a free list that was filled in bulks: runs upwards, each below the one before. */
+Test(range_set, is_half_full_at_least_when_filled_in_runs) {
+    constexpr tm_u64 run = 63, runs = 400;
+    const long before = allocations_live;
+    Set set = make();
+    for (tm_u64 r = runs; r-- > 0;)
+        for (tm_u64 i = r * run; i < (r + 1) * run; ++i)
+            cr_assert_eq(tm_range_set_insert(set.get(), 2 * i, 2 * i + 1), TM_RANGE_OK);
+    cr_expect(tm_range_set_validate(set.get()));
+    cr_expect_leq(allocations_live - before, 2 + 2 * static_cast<long>(runs * run / 255 + 1));
+}
+
+/* From above, as the reservoir gives back, and from below in turns. */
+Test(range_set, is_emptied_from_both_ends) {
+    constexpr tm_u64 count = 10000;
+    Set set = make();
+    for (tm_u64 i = 0; i < count; ++i)
+        cr_assert_eq(tm_range_set_insert(set.get(), 3 * i, 3 * i + 1), TM_RANGE_OK);
+    tm_u64 low = 0, high = count;
+    while (low < high) {
+        tm_interval range{};
+        cr_assert(tm_range_set_prev(set.get(), UINT64_MAX, &range));
+        cr_assert_eq(range.start, 3 * (high - 1));
+        cr_assert_eq(tm_range_set_remove(set.get(), range.start, range.end), TM_RANGE_OK);
+        if (--high == low)
+            break;
+        cr_assert(tm_range_set_next(set.get(), 0, &range));
+        cr_assert_eq(range.start, 3 * low);
+        cr_assert_eq(tm_range_set_remove(set.get(), range.start, range.end), TM_RANGE_OK);
+        ++low;
+        if (high % 97 == 0)
+            cr_assert(tm_range_set_validate(set.get()));
+    }
+    cr_expect_eq(tm_range_set_count(set.get()), 0);
+}
+
 Test(range_set, agrees_with_a_plain_model_dense) {
     for (unsigned seed = 1; seed <= 10; ++seed)
         random_run(seed, 64, 6, 2000, 1);
