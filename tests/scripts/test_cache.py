@@ -40,6 +40,19 @@ def test_what_is_unused_goes():
     assert not old.exists()
 
 
+def test_the_most_recently_used_stay():
+    entries = [cache.entry("kind", str(number), lambda place: None) for number in range(cache.KEPT + 3)]
+    for age, entry in enumerate(entries):
+        os.utime(entry, (time.time() - cache.SPARED - 60 * (age + 1),) * 2)
+    cache.entry("kind", "new", lambda place: None)
+    assert [entry.exists() for entry in entries] == [True] * (cache.KEPT - 1) + [False] * 4
+
+
+def test_what_is_in_use_stays_however_much_there_is():
+    entries = [cache.entry("kind", str(number), lambda place: None) for number in range(cache.KEPT + 3)]
+    assert all(entry.exists() for entry in entries)
+
+
 def test_a_key_is_over_names_modes_and_contents(tmp_path):
     tree = tmp_path / "tree"
     tree.mkdir()

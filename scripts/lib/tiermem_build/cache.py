@@ -18,6 +18,8 @@ from . import log
 
 TRIES = 4  # of a build whose inputs change while it runs
 UNUSED_DAYS = 14  # an entry that nobody asked for this long is removed
+KEPT = 8  # entries of a kind that stay anyway; of what is beyond them,
+SPARED = 3600  # those used within so many seconds stay too: somebody may be at work with them
 
 
 def root():
@@ -107,7 +109,10 @@ def _make(final, make):
 
 
 def _forget_unused(folder):
-    limit = time.time() - UNUSED_DAYS * 86400
-    for old in folder.iterdir():
-        if not old.name.startswith(".draft-") and old.stat().st_mtime < limit:
+    """Removes entries that are old, and those beyond the most recently used."""
+    now = time.time()
+    ages = sorted((now - entry.stat().st_mtime, entry) for entry in folder.iterdir()
+                  if not entry.name.startswith(".draft-"))
+    for rank, (age, old) in enumerate(ages):
+        if age > UNUSED_DAYS * 86400 or (rank >= KEPT and age > SPARED):
             shutil.rmtree(old, ignore_errors=True)
