@@ -11,9 +11,10 @@ constexpr std::uint64_t upper_half = std::uint64_t{1} << 63;
 } // namespace
 
 InstructionCount::InstructionCount()
-    : scoreboard_(qemu_plugin_scoreboard_new(sizeof(Instructions))),
-      user_{scoreboard_, offsetof(Instructions, user)},
-      kernel_{scoreboard_, offsetof(Instructions, kernel)} {}
+    : scoreboard_(qemu_plugin_scoreboard_new(sizeof(Instructions))), user_{.score = scoreboard_,
+                                                                           .offset = offsetof(
+                                                                               Instructions, user)},
+      kernel_{.score = scoreboard_, .offset = offsetof(Instructions, kernel)} {}
 
 InstructionCount::~InstructionCount() {
     qemu_plugin_scoreboard_free(scoreboard_);

@@ -5,8 +5,8 @@
 //          16  u64 refreshes: how many have been completed
 //          24  for each vCPU: u64 user instructions, u64 kernel instructions
 //
-// All in the host's byte order. Each number is whole at any time; to see counts that are not older than
-// now, wait until `refreshes` has grown by two (the next one may have begun already).
+// All in the host's byte order. Each number is whole at any time; to see counts that are not older
+// than now, wait until `refreshes` has grown by two (the next one may have begun already).
 // tests/bench/tiermeter.py reads it.
 #pragma once
 
@@ -19,7 +19,7 @@
 namespace tiermeter {
 
 class PublishedCounts {
-  public:
+public:
     // Creates or overwrites the file. Throws std::system_error that names it.
     PublishedCounts(const std::string& path, unsigned vcpus);
     ~PublishedCounts();
@@ -29,7 +29,7 @@ class PublishedCounts {
     // Writes all counts. One thread at a time.
     void refresh(const InstructionCount& count);
 
-  private:
+private:
     struct Layout;
     std::size_t size_;
     unsigned vcpus_;

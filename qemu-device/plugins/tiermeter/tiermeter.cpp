@@ -3,7 +3,8 @@
 //
 //   qemu-system-x86_64 -plugin tiermeter.so,counts=PATH[,period-ms=N] ...
 //
-//   translated block -> instruction_count (inline additions) -> refresher thread -> published_counts
+//   translated block -> instruction_count -> refresher thread -> published_counts
+#include <atomic>
 #include <condition_variable>
 #include <cstdio>
 #include <exception>
@@ -24,7 +25,7 @@ namespace tiermeter {
 namespace {
 
 class Meter {
-  public:
+public:
     Meter(const Options& options, unsigned vcpus)
         : period_(options.period), vcpus_(vcpus), published_(options.counts, vcpus) {}
 
@@ -46,7 +47,7 @@ class Meter {
             refresher_.join();
     }
 
-  private:
+private:
     void keep_refreshing() {
         std::unique_lock lock(mutex_);
         do
@@ -57,7 +58,7 @@ class Meter {
 
     const std::chrono::milliseconds period_;
     const unsigned vcpus_;
-    unsigned started_ = 0; // QEMU serializes the callbacks that count it
+    std::atomic<unsigned> started_ = 0;
     InstructionCount count_;
     PublishedCounts published_;
     std::mutex mutex_;
@@ -66,20 +67,22 @@ class Meter {
     std::thread refresher_;
 };
 
-// Of the process: QEMU's callbacks carry no data of ours. Never deleted: blocks refer to it until the end.
+// QEMU's callbacks carry no data of ours. Never deleted: blocks refer to it.
 Meter* meter;
 
 void install(qemu_plugin_id_t id, const qemu_info_t& info, int argc, char** argv) {
     if (!info.system_emulation)
         throw std::invalid_argument("only machines can be metered, not single programs");
     if (info.system.smp_vcpus != info.system.max_vcpus)
-        throw std::invalid_argument("-smp: vCPUs that come later cannot be metered; leave maxcpus out");
+        throw std::invalid_argument("-smp: maxcpus: vCPUs that come later cannot be metered");
     const auto options = parse_options(argc, argv);
     meter = new Meter(options, static_cast<unsigned>(info.system.smp_vcpus));
-    qemu_plugin_register_vcpu_init_cb(id, [](qemu_plugin_id_t, unsigned) { meter->vcpu_started(); });
+    qemu_plugin_register_vcpu_init_cb(id,
+                                      [](qemu_plugin_id_t, unsigned) { meter->vcpu_started(); });
     qemu_plugin_register_vcpu_tb_trans_cb(
         id, [](qemu_plugin_id_t, qemu_plugin_tb* block) { meter->translated(block); });
-    qemu_plugin_register_atexit_cb(id, [](qemu_plugin_id_t, void*) { meter->end(); }, nullptr);
+    qemu_plugin_register_atexit_cb(
+        id, [](qemu_plugin_id_t, void*) { meter->end(); }, nullptr);
 }
 
 } // namespace
