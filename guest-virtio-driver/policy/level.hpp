@@ -4,13 +4,14 @@
 //
 // Each epoch brings one count. Its median with the two counts before is what
 // must differ from the long average, by more than chance and by more than the
-// range's own habit (`deviation`), for the change to be believed. A stream that
-// passes through once is one high count: the median does not see it. A range
-// that is streamed through again and again has a large habitual deviation and
-// keeps its long average.
+// range's own habit (`spread`, as it was before those three epochs), for the
+// change to be believed. A stream that passes through once is one high count,
+// or two where it falls on a boundary: the median does not see it, or the epoch
+// that must confirm it does not. A range that is streamed through again and
+// again has a large spread and keeps its long average.
 //
 // Promotion counts on what is certain (confident()), demotion on what is
-// possible (optimistic()), so a range that has just begun to be used is neither
+// possible (optimistic()), so a range about which little is known is neither
 // promoted nor demoted.
 #ifndef TIERMEM_POLICY_LEVEL_HPP
 #define TIERMEM_POLICY_LEVEL_HPP
@@ -23,26 +24,25 @@ struct Level {
     uint32_t now;       // accesses counted in this epoch
     uint32_t before[2]; // in the two epochs before
     uint32_t average;   // per epoch, long memory
-    uint32_t deviation; // mean absolute difference of a count from `average`
+    uint32_t spread;    // root of the mean squared difference from `average`
+    uint32_t usual[2];  // `spread` as of the end of the two epochs before
     uint16_t age;       // epochs since the last believed change
 
-    static constexpr uint16_t kLongEpochs = 32;  // memory of `average`
-    static constexpr uint16_t kShortEpochs = 8;  // of a young one, and of `deviation`
+    static constexpr uint16_t kLongEpochs = 32; // memory of `average` and `spread`
+    static constexpr uint16_t kShortEpochs = 8; // the same while young
 
     // End of epoch. `weight` is what one sample stands for. True on a change.
     constexpr bool settle(uint32_t weight) {
         const uint32_t middle = median3(now, before[0], before[1]);
         const uint32_t larger = middle > average ? middle : average;
         const uint64_t chance = uint64_t{3} * isqrt(uint64_t{larger} * weight);
-        const uint64_t needed = sat_add(chance, uint64_t{3} * deviation);
+        const uint64_t habit = uint64_t{3} * usual[1];
         const uint32_t apart = middle > average ? middle - average : average - middle;
-        const bool changed = apart > needed;
+        const bool changed = apart > (chance > habit ? chance : habit);
+        learn();
         if (changed) {
             average = middle;
-            deviation = 0;
             age = 0;
-        } else {
-            learn();
         }
         before[1] = before[0];
         before[0] = now;
@@ -50,19 +50,36 @@ struct Level {
         return changed;
     }
 
-    // The average less its standard error, which falls with the number of
-    // epochs that it was taken over.
-    [[nodiscard]] constexpr uint32_t confident() const {
-        return sat_sub(average, deviation / isqrt((age < 2 * kLongEpochs ? age : 2 * kLongEpochs) + 1U));
+    // Just after a change: nothing until a third epoch has confirmed it. Then
+    // the average less its standard error, by habit or by chance, which falls
+    // with the number of epochs that it was taken over. `weight` as above.
+    [[nodiscard]] constexpr uint32_t confident(uint32_t weight) const {
+        if (age == 0)
+            return 0;
+        // The spread caused by a change says nothing about the level after it.
+        const uint32_t habit = (age < 3 ? usual[1] : spread) / isqrt(known_epochs());
+        const uint32_t chance = chance_error(weight);
+        const uint32_t sure = sat_sub(average, habit > chance ? habit : chance);
+        return age > 1 || sure < before[0] ? sure : before[0];
     }
-    // The average, or the last count where that is far more.
-    [[nodiscard]] constexpr uint32_t optimistic() const {
-        return before[0] / 2 > average ? before[0] : average;
+
+    // What it may well be: the average, its standard error by chance, and two
+    // samples that may have been missed in the epochs since the last change; or
+    // the last count where that is far more. Never cold when it only just changed.
+    [[nodiscard]] constexpr uint32_t optimistic(uint32_t weight) const {
+        if (age == 0)
+            return sat_add(average, spread);
+        if (before[0] / 2 > average)
+            return before[0];
+        if (age >= kLongEpochs)
+            return average;
+        return sat_add(average, sat_add(chance_error(weight), weight / known_epochs() * 2));
     }
 
     // A part of a range that is taken to be even: 1/2^shift of everything.
     [[nodiscard]] constexpr Level part(unsigned shift) const {
-        return {now >> shift, {before[0] >> shift, before[1] >> shift}, average >> shift, deviation >> shift, age};
+        return {now >> shift,    {before[0] >> shift, before[1] >> shift}, average >> shift,
+                spread >> shift, {usual[0] >> shift, usual[1] >> shift},   age};
     }
 
     // Both together; as young as the younger.
@@ -70,15 +87,23 @@ struct Level {
         return {sat_add(now, o.now),
                 {sat_add(before[0], o.before[0]), sat_add(before[1], o.before[1])},
                 sat_add(average, o.average),
-                sat_add(deviation, o.deviation),
+                sat_add(spread, o.spread),
+                {sat_add(usual[0], o.usual[0]), sat_add(usual[1], o.usual[1])},
                 age < o.age ? age : o.age};
     }
 
   private:
+    [[nodiscard]] constexpr uint32_t known_epochs() const { return (age < kLongEpochs ? age : kLongEpochs) + 1U; }
+    [[nodiscard]] constexpr uint32_t chance_error(uint32_t weight) const {
+        return isqrt(uint64_t{average} * weight / known_epochs());
+    }
     constexpr void learn() {
         const uint32_t memory = age < kShortEpochs ? kShortEpochs : (age < kLongEpochs ? age : kLongEpochs);
-        const uint32_t off = now > average ? now - average : average - now;
-        deviation = deviation - deviation / kShortEpochs + off / kShortEpochs;
+        const uint64_t off = now > average ? now - average : average - now;
+        const uint64_t squares = uint64_t{spread} * spread;
+        usual[1] = usual[0];
+        usual[0] = spread;
+        spread = isqrt(squares - squares / memory + off * off / memory);
         average = average - average / memory + now / memory;
         age = sat_add<uint16_t>(age, 1);
     }

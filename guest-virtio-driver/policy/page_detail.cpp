@@ -64,6 +64,17 @@ bool PageDetail::settle() {
 // rate is the expectation for a page with n samples (empirical Bayes, the
 // method of moments). k large: no page differs by more than chance explains,
 // all rank like their range. k small: each count speaks for itself.
+namespace {
+// Three standard deviations of the variance of 512 Poisson counts whose sum is
+// `sum` units: chance * sqrt((2 + 1/mean) / 512). With few samples the variance
+// itself is that uncertain, and what exceeds chance by less is taken for chance.
+uint64_t chance_error(uint64_t chance, uint32_t sum) {
+    constexpr uint64_t scale = 1024;
+    const uint64_t inverse_mean = uint64_t{kPages} * kSampleUnits * scale / (sum + 1ULL);
+    return 3 * chance * isqrt((2 * scale + inverse_mean) * scale / kPages) / scale;
+}
+} // namespace
+
 void PageDetail::study(const uint16_t (&histogram)[256]) {
     uint64_t squares = 0;
     uint64_t above = 0;
@@ -82,9 +93,7 @@ void PageDetail::study(const uint16_t (&histogram)[256]) {
     const uint64_t mean = sum / kPages;
     const uint64_t variance = sat_sub(squares / kPages, uint64_t{sum} * sum / kPages / kPages);
     const uint64_t chance = uint64_t{sum} * kSampleUnits / kPages;
-    // With few samples the variance itself is uncertain: what exceeds chance
-    // by less than a quarter is taken for chance.
-    const uint64_t excess = sat_sub(variance, chance + chance / 4);
+    const uint64_t excess = variance > chance + chance_error(chance, sum) ? variance - chance : 0;
     const uint64_t k = excess == 0 ? kPriorMax : mean * mean / excess;
     prior = static_cast<uint16_t>(k < kPriorMin ? kPriorMin : (k > kPriorMax ? kPriorMax : k));
     even = mean >= 4 * kSampleUnits && excess == 0;

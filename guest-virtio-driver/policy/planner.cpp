@@ -67,7 +67,7 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
     return goal;
 }
 
-Runs::Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, uint32_t horizon)
+Runs::Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, const Horizon& horizon)
     : spaces_(spaces), walker_(walker), direction_(direction), rank_(rank), left_(pages), horizon_(horizon),
       edge_(false), slot_(0), leaf_(kNone), at_(0), started_(false), set_{}, window_(0), huge_(false), page_(kPages) {}
 
@@ -290,7 +290,7 @@ class Writer {
 };
 } // namespace
 
-PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, uint32_t horizon, tm_move* moves,
+PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const Horizon& horizon, tm_move* moves,
                      uint32_t max) {
     Runs hot(spaces, walker, Direction::kPromote, goal.promote_from, goal.promote_only + goal.pairs, horizon);
     Runs cold(spaces, walker, Direction::kDemote, goal.demote_upto, goal.demote_only + goal.pairs, horizon);

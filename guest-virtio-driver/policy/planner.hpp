@@ -48,7 +48,7 @@ struct Run {
 // ranks beyond the threshold, then those on it; each in address order.
 class Runs {
   public:
-    Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, uint32_t horizon);
+    Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, const Horizon& horizon);
     // What comes next; pages == 0 at the end.
     Run peek();
     // Consume `pages` of what peek() showed.
@@ -67,7 +67,7 @@ class Runs {
     Direction direction_;
     uint16_t rank_;
     uint64_t left_;
-    uint32_t horizon_;
+    Horizon horizon_;
     bool edge_;      // second pass
     uint32_t slot_;
     uint16_t leaf_;  // kNone: take the first of the slot
@@ -87,7 +87,7 @@ struct PlanCount {
 };
 
 // Write the steps of `goal` into `moves`.
-PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, uint32_t horizon, tm_move* moves,
+PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const Horizon& horizon, tm_move* moves,
                      uint32_t max);
 
 // Pages of one side of a step were moved (`done`) or could not be.

@@ -29,13 +29,10 @@ bool input_ok(const tm_policy& p, const tm_epoch_input& in) {
 
 uint64_t epoch_ns(const tm_policy& p) { return uint64_t{p.config.epoch_ms} * 1000000; }
 
-uint32_t horizon_epochs(const tm_policy& p) { return p.config.horizon_ms / p.config.epoch_ms; }
-
-// Accesses an epoch (in 1/256) that a page must have so that one copy is
-// repaid within the horizon.
-uint64_t copy_heat(const tm_policy& p) {
+Horizon horizon(const tm_policy& p) {
+    const uint32_t epochs = p.config.horizon_ms / p.config.epoch_ms;
     const uint64_t accesses_256 = uint64_t{p.config.move_cost_ns} * 256 / p.config.access_gain_ns;
-    return accesses_256 / horizon_epochs(p) + 1;
+    return {epochs, accesses_256 / epochs + 1, p.weight};
 }
 
 uint32_t sample_weight(const tm_policy& p) {
@@ -44,12 +41,12 @@ uint32_t sample_weight(const tm_policy& p) {
 
 void settle_trees(tm_policy& p, uint64_t length_ns, tm_epoch_result& result) {
     const uint64_t scale = mul_div(epoch_ns(p), 65536, length_ns);
-    const uint32_t weight = sample_weight(p);
+    p.weight = sample_weight(p);
     for (uint32_t i = 0; i < p.spaces.top(); i++) {
         Space* space = p.spaces.slot(i);
         if (space == nullptr)
             continue;
-        const TreeChange change = space->tree.settle(weight, clamp_u32(scale));
+        const TreeChange change = space->tree.settle(p.weight, clamp_u32(scale));
         result.changes += change.changes;
         p.stats.merges += change.merges;
         p.stats.details_dropped += change.details_dropped;
@@ -61,15 +58,17 @@ void rank_spaces(tm_policy& p) {
     p.ranking.clear();
     for (uint32_t i = 0; i < p.spaces.top(); i++)
         if (Space* space = p.spaces.slot(i); space != nullptr)
-            p.ranking.add(*space, horizon_epochs(p));
+            p.ranking.add(*space, horizon(p));
     p.ranking.cut_at(p.quota_pages);
 }
 
 // What new pages took since the last epoch, remembered for some.
 void note_demand(tm_policy& p, const tm_epoch_input& in) {
     const uint64_t taken = p.last_ns == 0 ? 0 : sat_sub(p.free_expected, in.fast_free >> kPageShift);
+    const uint64_t made = in.new_bytes >> kPageShift;
+    const uint64_t seen = taken > made ? taken : made;
     const uint64_t faded = p.demand - p.demand / 8;
-    p.demand = taken > faded ? taken : faded;
+    p.demand = seen > faded ? seen : faded;
 }
 
 // Enough free pages for another epoch like the busiest of the last, and a
@@ -90,7 +89,7 @@ Terms make_terms(const tm_policy& p, const tm_epoch_input& in, uint64_t length_n
     const uint64_t reserve = wanted_reserve(p, in);
     terms.free_pages = sat_sub(free_pages, reserve);
     terms.short_pages = sat_sub(reserve, free_pages);
-    terms.copy_heat = copy_heat(p);
+    terms.copy_heat = horizon(p).copy_heat;
     return terms;
 }
 
@@ -281,7 +280,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     rank_spaces(p);
     note_demand(p, *input);
     const Goal goal = find_goal(p.ranking, make_terms(p, *input, length_ns));
-    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon_epochs(p), moves, max_moves);
+    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), moves, max_moves);
     choose_period(p, *input, length_ns);
 
     p.stats.walks += p.config.walk_windows - walker.left();
@@ -309,7 +308,7 @@ int tm_policy_shrink(tm_policy* policy, uint64_t bytes, tm_walk_fn walk, void* c
     terms.short_pages = (bytes >> kPageShift) + ((bytes & 4095) != 0 ? 1 : 0);
     terms.budget = terms.short_pages;
     const Goal goal = find_goal(p.ranking, terms);
-    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon_epochs(p), moves, max_moves);
+    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), moves, max_moves);
     p.stats.walks += p.config.walk_windows - walker.left();
     return static_cast<int>(plan.moves);
 }
@@ -320,10 +319,11 @@ void tm_policy_moved(tm_policy* policy, const tm_move* move, uint32_t pages_done
     const uint32_t done = pages_done < move->pages ? pages_done : move->pages;
     side_moved(*policy, move->promote_space, move->promote_addr, move->pages, done, Direction::kPromote);
     side_moved(*policy, move->demote_space, move->demote_addr, move->pages, done, Direction::kDemote);
-    if (move->promote_space != TM_SPACE_NONE)
-        policy->free_expected = sat_sub<uint64_t>(policy->free_expected, done);
+    // Room made before room taken, so that an exchange leaves it as it was.
     if (move->demote_space != TM_SPACE_NONE)
         policy->free_expected = sat_add<uint64_t>(policy->free_expected, done);
+    if (move->promote_space != TM_SPACE_NONE)
+        policy->free_expected = sat_sub<uint64_t>(policy->free_expected, done);
     policy->stats.moves_done += done;
     policy->stats.moves_failed += move->pages - done;
 }
@@ -352,7 +352,7 @@ int tm_policy_page_heat(const tm_policy* policy, uint64_t space, uint64_t addr, 
     const Node& n = s->tree.node(s->tree.find(addr));
     const PageDetail* d = s->tree.detail(n);
     const uint8_t code = d == nullptr ? uint8_t{0} : d->code[(addr >> kPageShift) % kPages];
-    const uint16_t rank = LeafRank(*s, n, d, horizon_epochs(*policy)).likely(code);
+    const uint16_t rank = LeafRank(*s, n, d, horizon(*policy)).likely(code);
     *heat_milli = rank_heat(rank) * 1000 / 256;
     return rank > policy->ranking.cut() ? 1 : 0;
 }

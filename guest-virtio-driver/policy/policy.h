@@ -95,6 +95,8 @@ struct tm_epoch_input {
 	uint64_t fast_free;    /* bytes of tier 0 a promotion could take now */
 	uint64_t fast_reserve; /* bytes of fast_free to keep for new pages;
 				* more is kept while more is being taken */
+	uint64_t new_bytes;    /* user memory that came into being since the last
+				* epoch, on any tier; 0 where not known */
 	uint64_t bandwidth;    /* bytes/s of page copies; 0 = plan nothing */
 	uint64_t lost_samples; /* samples the source dropped since last epoch */
 	uint32_t cpu_permille; /* of one CPU for sampling, 0..1000 */

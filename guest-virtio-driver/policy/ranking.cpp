@@ -6,24 +6,25 @@ namespace tm {
 
 namespace {
 // Heat is expected to last about as long as it has lasted already (Lindy), with
-// a little faith in advance: twice its age and four epochs more.
-uint32_t expected_epochs(uint16_t age) { return 2U * age + 4; }
+// a little faith in advance: twice its age and three epochs more.
+uint32_t expected_epochs(uint16_t age) { return 2U * age + 3; }
 // Ranges whose heat changed within so many epochs are uncertain as a whole.
 constexpr uint16_t kYoungEpochs = 3;
 } // namespace
 
-LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detail, uint32_t horizon_epochs)
-    : likely_base_(0), certain_base_(0), possible_base_(0), dead_(node.level.average == 0), hopeless_(false),
+LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detail, const Horizon& horizon)
+    : likely_base_(0), certain_base_(0), possible_base_(0), surcharge_(0), dead_(node.level.average == 0), hopeless_(false),
       prior_(detail == nullptr ? 0 : detail->prior), detail_(detail != nullptr) {
     const uint64_t parts = detail == nullptr ? node.spread() : detail->weight();
     const int base = kRankBias + space.bias - log16(parts);
-    const uint32_t confident = node.level.confident();
+    const uint32_t confident = node.level.confident(horizon.weight);
     const uint32_t lasting = expected_epochs(node.level.age);
     likely_base_ = base + log16(node.level.average);
-    possible_base_ = base + log16(node.level.optimistic());
+    possible_base_ = base + log16(node.level.optimistic(horizon.weight));
     certain_base_ = base + log16(confident);
-    if (lasting < horizon_epochs)
-        certain_base_ -= log16(horizon_epochs) - log16(lasting);
+    // A pair is two copies; what they need is measured for the whole horizon.
+    if (lasting < horizon.epochs)
+        surcharge_ = 2 * horizon.copy_heat * (horizon.epochs - lasting) / lasting;
     hopeless_ = confident == 0;
 }
 
@@ -34,20 +35,21 @@ uint16_t LeafRank::likely(uint8_t code) const {
 }
 
 uint16_t LeafRank::possible(uint8_t code) const {
-    if (dead_)
-        return 0;
     return clamp_rank(detail_ ? possible_base_ + log16(code_value(code) + prior_) : possible_base_);
 }
 
 uint16_t LeafRank::certain(uint8_t code) const {
     if (hopeless_)
         return 0;
-    if (!detail_)
-        return clamp_rank(certain_base_);
-    // One standard deviation of the gamma posterior below its mean.
-    const uint32_t value = code_value(code) + prior_;
-    const uint32_t sure = sat_sub(value, isqrt(uint64_t{value} * kSampleUnits) / 4);
-    return sure == 0 ? uint16_t{0} : clamp_rank(certain_base_ + log16(sure));
+    int rank = certain_base_;
+    if (detail_) {
+        // A quarter of a standard deviation of the gamma posterior below its
+        // mean: more caution loses more heat than it saves moves (docs/policy.md).
+        const uint32_t value = code_value(code) + prior_;
+        rank += log16(sat_sub(value, isqrt(uint64_t{value} * kSampleUnits) / 4));
+    }
+    const uint64_t heat = rank_heat(clamp_rank(rank));
+    return heat <= surcharge_ ? uint16_t{0} : clamp_rank(log16(heat - surcharge_));
 }
 
 unsigned LeafRank::first_certain(uint16_t rank) const {
@@ -89,13 +91,13 @@ void Ranking::clear() {
     cut_ = keep;
 }
 
-void Ranking::add(Space& space, uint32_t horizon) {
+void Ranking::add(Space& space, const Horizon& horizon) {
     space.fast_pages = 0;
     for (uint16_t i = space.tree.first(); i != kNone; i = space.tree.next(i))
         add_leaf(space, i, horizon);
 }
 
-void Ranking::add_leaf(Space& space, uint16_t index, uint32_t horizon) {
+void Ranking::add_leaf(Space& space, uint16_t index, const Horizon& horizon) {
     Node& node = space.tree.node(index);
     PageDetail* detail = space.tree.detail(node);
     node.hottest = 0;

@@ -5,7 +5,8 @@
 // from 1/256 access to 16 million. Two histograms over it:
 //   pages   how many pages have this rank, by tier: gives the cut and the curve
 //   hopeful pages on tier 1 by the rank on which a promotion may count: from
-//           the cautious estimate, and discounted while the heat is young
+//           the cautious estimate, less what is needed to repay the copies
+//           sooner while the heat is young
 // so that a page is demoted by what it probably is and promoted by what it
 // certainly is. That difference is the hysteresis.
 #ifndef TIERMEM_POLICY_RANKING_HPP
@@ -25,10 +26,18 @@ constexpr uint16_t clamp_rank(int rank) {
 // Heat of a rank in 1/256 accesses per epoch and page.
 constexpr uint64_t rank_heat(uint16_t rank) { return rank == 0 ? 0 : exp16(rank, 0); }
 
+// Within how many epochs a move must be repaid at the latest, and how hot a page
+// must be (1/256 accesses per epoch) to repay one copy in that time.
+struct Horizon {
+    uint32_t epochs;
+    uint64_t copy_heat;
+    uint32_t weight; // accesses that a sample stands for now
+};
+
 // Ranks of the pages of one leaf. For a leaf without detail code is ignored.
 class LeafRank {
   public:
-    LeafRank(const Space& space, const Node& node, const PageDetail* detail, uint32_t horizon_epochs);
+    LeafRank(const Space& space, const Node& node, const PageDetail* detail, const Horizon& horizon);
     // By what the page probably is.
     [[nodiscard]] uint16_t likely(uint8_t code) const;
     // By what may be counted on; 0: do not promote.
@@ -46,6 +55,7 @@ class LeafRank {
     int likely_base_;
     int certain_base_;
     int possible_base_;
+    uint64_t surcharge_; // heat asked for on top because the heat is young
     bool dead_;    // no heat at all
     bool hopeless_; // nothing to count on
     uint32_t prior_;
@@ -56,8 +66,8 @@ class Ranking {
   public:
     void clear();
     // Add all leaves of a space; sets their `hottest` and `coldest`, studies
-    // their details. `horizon`: epochs within which a move must be repaid.
-    void add(Space& space, uint32_t horizon);
+    // their details.
+    void add(Space& space, const Horizon& horizon);
     // Place the cut below the `quota` hottest pages.
     void cut_at(uint64_t quota);
 
@@ -69,7 +79,7 @@ class Ranking {
     [[nodiscard]] uint32_t uncertain_milli() const;
 
   private:
-    void add_leaf(Space& space, uint16_t index, uint32_t horizon);
+    void add_leaf(Space& space, uint16_t index, const Horizon& horizon);
     void add_plain(Space& space, Node& node, const LeafRank& rank);
     void add_detail(Space& space, Node& node, PageDetail& detail, const LeafRank& rank);
     void count_codes(const PageDetail& detail);
