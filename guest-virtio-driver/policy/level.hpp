@@ -60,7 +60,12 @@ struct Level {
         const uint32_t habit = (age < 3 ? usual[1] : spread) / isqrt(known_epochs());
         const uint32_t chance = chance_error(weight);
         const uint32_t sure = sat_sub(average, habit > chance ? habit : chance);
-        return age > 1 || sure < before[0] ? sure : before[0];
+        if (age == 1 && before[0] < sure)
+            return before[0];
+        // Nor more than twice what the last two epochs saw, and two samples.
+        const uint32_t recent = before[0] > before[1] ? before[0] : before[1];
+        const uint32_t limit = sat_add(sat_add(recent, recent), sat_add(weight, weight));
+        return sure < limit ? sure : limit;
     }
 
     // What it may well be: the average, its standard error by chance, and two

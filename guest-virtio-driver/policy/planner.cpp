@@ -301,25 +301,30 @@ PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const
     return writer.count();
 }
 
-void note_moved(Space& space, uint64_t addr, uint32_t pages, uint32_t done, Direction direction) {
-    const uint16_t index = space.tree.find(addr);
-    Node& n = space.tree.node(index);
-    const bool to_fast = direction == Direction::kPromote;
-    n.fast_pages = to_fast ? sat_add(n.fast_pages, done) : sat_sub(n.fast_pages, done);
+namespace {
+bool bit(const uint64_t (&words)[8], uint32_t i) { return ((words[i / 64] >> (i % 64)) & 1) != 0; }
+} // namespace
+
+void note_moved(Space& space, uint64_t addr, uint32_t pages, const uint64_t (&done)[8], const uint64_t (&refused)[8],
+                Direction direction) {
+    Node& n = space.tree.node(space.tree.find(addr));
     PageDetail* d = space.tree.detail(n);
-    if (d == nullptr) {
-        n.fast_pages = n.fast_pages < n.present_pages ? n.fast_pages : n.present_pages;
-        if (done < pages - pages / 2)
-            n.blocked = kBlockedEpochs;
-        return;
-    }
+    const bool to_fast = direction == Direction::kPromote;
     const auto first = static_cast<unsigned>((addr >> kPageShift) % kPages);
+    uint32_t moved = 0;
+    uint32_t stuck = 0;
     for (unsigned p = 0; p < pages && first + p < kPages; p++) {
-        if (p < done)
+        moved += bit(done, p) ? 1 : 0;
+        stuck += bit(refused, p) ? 1 : 0;
+        if (d != nullptr && bit(done, p))
             d->fast.assign(first + p, to_fast);
-        else
+        else if (d != nullptr && bit(refused, p))
             d->movable.clear(first + p);
     }
+    n.fast_pages = to_fast ? sat_add(n.fast_pages, moved) : sat_sub(n.fast_pages, moved);
+    n.fast_pages = n.fast_pages < n.present_pages ? n.fast_pages : n.present_pages;
+    if (d == nullptr && stuck * 2 > pages)
+        n.blocked = kBlockedEpochs;
 }
 
 } // namespace tm

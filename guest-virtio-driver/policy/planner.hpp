@@ -90,8 +90,10 @@ struct PlanCount {
 PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const Horizon& horizon, tm_move* moves,
                      uint32_t max);
 
-// Pages of one side of a step were moved (`done`) or could not be.
-void note_moved(Space& space, uint64_t addr, uint32_t pages, uint32_t done, Direction direction);
+// Of `pages` pages at `addr`, `done` were moved in `direction` and `refused`
+// cannot be moved (bits as in tm_outcome).
+void note_moved(Space& space, uint64_t addr, uint32_t pages, const uint64_t (&done)[8], const uint64_t (&refused)[8],
+                Direction direction);
 
 } // namespace tm
 

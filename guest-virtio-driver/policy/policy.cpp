@@ -121,11 +121,26 @@ void free_spaces(tm_policy& p) {
         tm_host_free(p.spaces.slot(i));
 }
 
-void side_moved(tm_policy& p, uint64_t id, uint64_t addr, uint32_t pages, uint32_t done, Direction direction) {
+void side_moved(tm_policy& p, uint64_t id, uint64_t addr, uint32_t pages, const uint64_t (&done)[8],
+                const uint64_t (&refused)[8], Direction direction) {
     Space* space = p.spaces.find(id);
     if (space == nullptr || !space->tree.covers(addr))
         return; // gone meanwhile, or never there
-    note_moved(*space, addr, pages, done, direction);
+    note_moved(*space, addr, pages, done, refused, direction);
+}
+
+constexpr tm_outcome all_done() {
+    tm_outcome outcome{};
+    for (uint64_t& word : outcome.done)
+        word = ~uint64_t{0};
+    return outcome;
+}
+
+uint32_t count_done(const tm_move& move, const tm_outcome& outcome) {
+    uint32_t done = 0;
+    for (uint32_t i = 0; i < move.pages; i++)
+        done += (outcome.done[i / 64] >> (i % 64)) & 1;
+    return done;
 }
 
 tm_range describe(const Node& n) {
@@ -313,12 +328,16 @@ int tm_policy_shrink(tm_policy* policy, uint64_t bytes, tm_walk_fn walk, void* c
     return static_cast<int>(plan.moves);
 }
 
-void tm_policy_moved(tm_policy* policy, const tm_move* move, uint32_t pages_done) {
+void tm_policy_moved(tm_policy* policy, const tm_move* move, const tm_outcome* outcome) {
+    static constexpr tm_outcome kAllDone = all_done();
     if (move == nullptr || move->pages == 0 || move->pages > TM_WINDOW_PAGES)
         return;
-    const uint32_t done = pages_done < move->pages ? pages_done : move->pages;
-    side_moved(*policy, move->promote_space, move->promote_addr, move->pages, done, Direction::kPromote);
-    side_moved(*policy, move->demote_space, move->demote_addr, move->pages, done, Direction::kDemote);
+    const tm_outcome& o = outcome == nullptr ? kAllDone : *outcome;
+    side_moved(*policy, move->promote_space, move->promote_addr, move->pages, o.done, o.refused_promote,
+               Direction::kPromote);
+    side_moved(*policy, move->demote_space, move->demote_addr, move->pages, o.done, o.refused_demote,
+               Direction::kDemote);
+    const uint32_t done = count_done(*move, o);
     // Room made before room taken, so that an exchange leaves it as it was.
     if (move->demote_space != TM_SPACE_NONE)
         policy->free_expected = sat_add<uint64_t>(policy->free_expected, done);

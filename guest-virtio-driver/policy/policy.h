@@ -242,11 +242,18 @@ int tm_policy_shrink(struct tm_policy *policy, uint64_t bytes, tm_walk_fn walk,
 		     void *context, struct tm_move *moves, uint32_t max_moves);
 
 /*
- * The first @pages_done pages of @move were moved, the others were not (and
- * will not be proposed again for some epochs).
+ * What became of a step. Bit i of word i/64 is page i of both sides.
+ * A page that is neither done nor refused stays a candidate.
  */
+struct tm_outcome {
+	uint64_t done[8];            /* page i was moved (both, if a pair) */
+	uint64_t refused_promote[8]; /* page i of this side cannot be moved: */
+	uint64_t refused_demote[8];  /* not proposed again until walked anew */
+};
+
+/* Report a step; @outcome NULL: all of it was done. */
 void tm_policy_moved(struct tm_policy *policy, const struct tm_move *move,
-		     uint32_t pages_done);
+		     const struct tm_outcome *outcome);
 
 /* The curve as of the last epoch; @points has TM_CURVE_POINTS. Returns how many were filled. */
 uint32_t tm_policy_curve(const struct tm_policy *policy,
