@@ -3,6 +3,7 @@
  * Looking up kernel services that are not exported; see kernel_symbols.h.
  */
 #include <linux/kprobes.h>
+#include <linux/swap.h>
 
 #include "kernel_symbols.h"
 
@@ -61,6 +62,104 @@ void tiermem_no_flush_tlb_mm_range(struct mm_struct *mm, unsigned long start,
 }
 DEFINE_SYMBOL(flush_tlb_mm_range, "flush_tlb_mm_range")
 
+/* The exchanger's; the kernel's headers know their types. */
+
+void tiermem_no_lru_add_drain_all(void)
+{
+}
+static_assert(__same_type(lru_add_drain_all, tiermem_no_lru_add_drain_all));
+DEFINE_SYMBOL(lru_add_drain_all, "lru_add_drain_all")
+
+#ifdef TIERMEM_HAVE_PTE_MAP_LOCK
+pte_t *tiermem_no_pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd,
+				      unsigned long addr, spinlock_t **lock)
+{
+	return NULL;
+}
+static_assert(__same_type(__pte_offset_map_lock, tiermem_no_pte_offset_map_lock));
+DEFINE_SYMBOL(pte_offset_map_lock, "__pte_offset_map_lock")
+#endif
+
+#ifdef TIERMEM_HAVE_FOLIO_RMAP
+void tiermem_no_folio_add_anon_rmap_ptes(struct folio *folio, struct page *page,
+					 int nr_pages, struct vm_area_struct *vma,
+					 unsigned long addr, rmap_t flags)
+{
+}
+static_assert(__same_type(folio_add_anon_rmap_ptes, tiermem_no_folio_add_anon_rmap_ptes));
+DEFINE_SYMBOL(folio_add_anon_rmap_ptes, "folio_add_anon_rmap_ptes")
+
+void tiermem_no_folio_remove_rmap_ptes(struct folio *folio, struct page *page,
+				       int nr_pages, struct vm_area_struct *vma)
+{
+}
+static_assert(__same_type(folio_remove_rmap_ptes, tiermem_no_folio_remove_rmap_ptes));
+DEFINE_SYMBOL(folio_remove_rmap_ptes, "folio_remove_rmap_ptes")
+
+void tiermem_no_folio_remove_rmap_pmd(struct folio *folio, struct page *page,
+				      struct vm_area_struct *vma)
+{
+}
+static_assert(__same_type(folio_remove_rmap_pmd, tiermem_no_folio_remove_rmap_pmd));
+DEFINE_SYMBOL(folio_remove_rmap_pmd, "folio_remove_rmap_pmd")
+#else
+void tiermem_no_page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,
+				   unsigned long addr, rmap_t flags)
+{
+}
+static_assert(__same_type(page_add_anon_rmap, tiermem_no_page_add_anon_rmap));
+DEFINE_SYMBOL(page_add_anon_rmap, "page_add_anon_rmap")
+
+void tiermem_no_page_remove_rmap(struct page *page, struct vm_area_struct *vma,
+				 bool compound)
+{
+}
+static_assert(__same_type(page_remove_rmap, tiermem_no_page_remove_rmap));
+DEFINE_SYMBOL(page_remove_rmap, "page_remove_rmap")
+#endif
+
+static void find_for_exchange(void)
+{
+	find_lru_add_drain_all();
+#ifdef TIERMEM_HAVE_PTE_MAP_LOCK
+	find_pte_offset_map_lock();
+#endif
+#ifdef TIERMEM_HAVE_FOLIO_RMAP
+	find_folio_add_anon_rmap_ptes();
+	find_folio_remove_rmap_ptes();
+	find_folio_remove_rmap_pmd();
+#else
+	find_page_add_anon_rmap();
+	find_page_remove_rmap();
+#endif
+}
+
+const char *tiermem_missing_for_exchange(void)
+{
+	if (!have_flush_tlb_mm_range)
+		return "flush_tlb_mm_range";
+	if (!have_lru_add_drain_all)
+		return "lru_add_drain_all";
+#ifdef TIERMEM_HAVE_PTE_MAP_LOCK
+	if (!have_pte_offset_map_lock)
+		return "__pte_offset_map_lock";
+#endif
+#ifdef TIERMEM_HAVE_FOLIO_RMAP
+	if (!have_folio_add_anon_rmap_ptes)
+		return "folio_add_anon_rmap_ptes";
+	if (!have_folio_remove_rmap_ptes)
+		return "folio_remove_rmap_ptes";
+	if (!have_folio_remove_rmap_pmd)
+		return "folio_remove_rmap_pmd";
+#else
+	if (!have_page_add_anon_rmap)
+		return "page_add_anon_rmap";
+	if (!have_page_remove_rmap)
+		return "page_remove_rmap";
+#endif
+	return NULL;
+}
+
 int tiermem_symbols_init(void)
 {
 	int ret = find_lookup_name();
@@ -69,5 +168,6 @@ int tiermem_symbols_init(void)
 		return ret;
 	find_isolate_free_page();
 	find_flush_tlb_mm_range();
+	find_for_exchange();
 	return 0;
 }

@@ -13,6 +13,7 @@
 #define TIERMEM_KERNEL_SYMBOLS_H
 
 #include <linux/mm.h>
+#include <linux/rmap.h>
 #include <linux/static_call.h>
 
 #define TIERMEM_DECLARE_SYMBOL(name, result, ...)		\
@@ -31,6 +32,38 @@ TIERMEM_DECLARE_SYMBOL(isolate_free_page, int, struct page *page,
 TIERMEM_DECLARE_SYMBOL(flush_tlb_mm_range, void, struct mm_struct *mm,
 		       unsigned long start, unsigned long end,
 		       unsigned int stride_shift, bool freed_tables);
+
+/* lru_add_drain_all() of mm/swap.c. Sleeps, enters no reclaim. */
+TIERMEM_DECLARE_SYMBOL(lru_add_drain_all, void, void);
+
+/*
+ * Of mm/pgtable-generic.c (since 6.5) and mm/rmap.c (by folio since 6.8), with
+ * their own contracts. The exchanger's alone.
+ */
+#ifdef TIERMEM_HAVE_PTE_MAP_LOCK
+TIERMEM_DECLARE_SYMBOL(pte_offset_map_lock, pte_t *, struct mm_struct *mm,
+		       pmd_t *pmd, unsigned long addr, spinlock_t **lock);
+#endif
+#ifdef TIERMEM_HAVE_FOLIO_RMAP
+TIERMEM_DECLARE_SYMBOL(folio_add_anon_rmap_ptes, void, struct folio *folio,
+		       struct page *page, int nr_pages,
+		       struct vm_area_struct *vma, unsigned long addr,
+		       rmap_t flags);
+TIERMEM_DECLARE_SYMBOL(folio_remove_rmap_ptes, void, struct folio *folio,
+		       struct page *page, int nr_pages,
+		       struct vm_area_struct *vma);
+TIERMEM_DECLARE_SYMBOL(folio_remove_rmap_pmd, void, struct folio *folio,
+		       struct page *page, struct vm_area_struct *vma);
+#else
+TIERMEM_DECLARE_SYMBOL(page_add_anon_rmap, void, struct page *page,
+		       struct vm_area_struct *vma, unsigned long addr,
+		       rmap_t flags);
+TIERMEM_DECLARE_SYMBOL(page_remove_rmap, void, struct page *page,
+		       struct vm_area_struct *vma, bool compound);
+#endif
+
+/* The first service that the exchanger needs and the kernel lacks, or NULL. */
+const char *tiermem_missing_for_exchange(void);
 
 /* Look everything up. 0, or a negative errno if nothing can be looked up. */
 int tiermem_symbols_init(void);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * exchange.h - pages of running programs trade places, pair by pair
+ *
+ *   before   hot.addr ──> page on slow      after   hot.addr ──> page on fast
+ *            cold.addr ─> page on fast              cold.addr ─> page on slow
+ *
+ * No free page is needed and nothing is allocated. A pair is two base pages or
+ * two huge ones (2 MiB, mapped by a PMD), of one address space or of two. Each
+ * pair is exchanged whole or left as it was; its outcome says why.
+ *
+ * Pairs are carried out in batches with one TLB flush for each address space.
+ * A batch is a run of consecutive pairs of one size in at most two address
+ * spaces, so callers put pairs of the same two address spaces together. Inside
+ * a batch the order does not matter. A thread that touches a page under way
+ * waits for the rest of its batch (huge: of its pair).
+ */
+#ifndef TIERMEM_EXCHANGE_H
+#define TIERMEM_EXCHANGE_H
+
+#include <linux/types.h>
+
+struct mm_struct;
+
+#define TIERMEM_EXCHANGE_BATCH 512	/* pairs of base pages */
+#define TIERMEM_EXCHANGE_HUGE_BATCH 8	/* pairs of huge pages */
+
+/* What has become of a pair. exchange_refuse.c has the names for sysfs. */
+enum tiermem_exchange_outcome {
+	TIERMEM_EXCHANGED,
+	TIERMEM_REFUSED_UNAVAILABLE,	/* the kernel lacks a service */
+	TIERMEM_REFUSED_ARGUMENT,	/* an address is not aligned to the size */
+	TIERMEM_REFUSED_SPACE_BUSY,	/* the second mmap lock was not free */
+	TIERMEM_REFUSED_NOTIFIER,	/* an MMU notifier watches the space */
+	TIERMEM_REFUSED_MAPPING,	/* no mapping, or not private anonymous */
+	TIERMEM_REFUSED_LOCKED,		/* mlock */
+	TIERMEM_REFUSED_USERFAULTFD,	/* registered with userfaultfd */
+	TIERMEM_REFUSED_ABSENT,		/* nothing is mapped at the address */
+	TIERMEM_REFUSED_SIZE,		/* mapped in another size, or in part */
+	TIERMEM_REFUSED_SPECIAL,	/* zero page, device memory, reserved */
+	TIERMEM_REFUSED_KSM,		/* merged with equal pages */
+	TIERMEM_REFUSED_POISONED,	/* the hardware has lost its content */
+	TIERMEM_REFUSED_LAZYFREE,	/* MADV_FREE: about to be dropped */
+	TIERMEM_REFUSED_SWAPCACHE,	/* has a place in swap */
+	TIERMEM_REFUSED_WRITEBACK,	/* being written to swap */
+	TIERMEM_REFUSED_PINNED,		/* for DMA, or for a system call */
+	TIERMEM_REFUSED_SHARED,		/* mapped elsewhere, or was (fork) */
+	TIERMEM_REFUSED_REFERENCED,	/* the kernel is at work on it */
+	TIERMEM_REFUSED_PAGE_BUSY,	/* its lock was not free */
+	TIERMEM_REFUSED_CGROUP,		/* charged to different memory cgroups */
+	TIERMEM_REFUSED_POLICY,		/* a memory policy excludes the node */
+	TIERMEM_REFUSED_CPUSET,		/* the cpuset excludes the node */
+	TIERMEM_REFUSED_LATE,		/* somebody took a reference meanwhile */
+	TIERMEM_EXCHANGE_OUTCOMES
+};
+
+struct tiermem_place {
+	struct mm_struct *mm;		/* the caller holds mm_users */
+	unsigned long addr;		/* bytes, aligned to the pair's size */
+};
+
+struct tiermem_pair {
+	struct tiermem_place hot;	/* reclaim will see it as just used */
+	struct tiermem_place cold;
+	bool huge;
+	/* Written by tiermem_exchange(). */
+	enum tiermem_exchange_outcome outcome;
+};
+
+/* Counts since the owner of the structure has zeroed it. */
+struct tiermem_exchange_stats {
+	u64 pairs[TIERMEM_EXCHANGE_OUTCOMES];
+	u64 huge;	/* of pairs[TIERMEM_EXCHANGED] */
+	u64 batches;
+	u64 flushes;	/* of a TLB, by batch and address space */
+	/* Sides whose page table was changed by others while under way. */
+	u64 rebuilt;	/* changed, such as by a scan for NUMA balancing */
+	u64 zapped;	/* unmapped */
+	u64 split;	/* a huge page that is mapped by base pages now */
+};
+
+/*
+ * Exchange @nr pairs, write each one's outcome and add to @stats. Returns how
+ * many were exchanged. The second of two pairs that name the same page is
+ * refused as absent.
+ *
+ * Process context, may sleep. The caller holds no lock that page faults or
+ * reclaim take, in particular no mmap lock. One call runs at a time, others
+ * wait. Takes the mmap locks for reading: the first of a batch by waiting, the
+ * second only if it is free.
+ */
+unsigned int tiermem_exchange(struct tiermem_pair *pairs, unsigned int nr,
+			      struct tiermem_exchange_stats *stats);
+
+/* Why nothing can be exchanged: the name of what the kernel lacks; or NULL. */
+const char *tiermem_exchange_unavailable(void);
+
+/* A word such as "pinned"; NULL beyond the last outcome. */
+const char *tiermem_exchange_outcome_name(enum tiermem_exchange_outcome outcome);
+
+#endif /* TIERMEM_EXCHANGE_H */

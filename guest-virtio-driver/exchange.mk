@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the exchanger has to know about the kernel's headers; for Kbuild files.
+
+# Page table functions and reverse mapping by folio, since 6.5 and 6.8.
+ccflags-$(if $(shell grep -l ' \*__pte_offset_map_lock' $(srctree)/include/linux/mm.h),y) += \
+	-DTIERMEM_HAVE_PTE_MAP_LOCK
+ccflags-$(if $(shell grep -l ' folio_remove_rmap_ptes' $(srctree)/include/linux/rmap.h),y) += \
+	-DTIERMEM_HAVE_FOLIO_RMAP
+# Large folios that know which address spaces map them, since 6.15.
+ccflags-$(if $(shell grep -l ' _mm_id' $(srctree)/include/linux/mm_types.h),y) += \
+	-DTIERMEM_HAVE_MM_ID

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the exchanger leaves alone, and what that is called.
+ *
+ * One reference to a page that is mapped here means that it is mapped only here
+ * and that nobody else knows of it: no pin, no other process, no system call,
+ * no list of pages that are being isolated. That is the base of it all; most of
+ * the other checks tell apart what more than one reference may mean, so that
+ * the counters say something.
+ */
+#include <linux/cpuset.h>
+#include <linux/memcontrol.h>
+#include <linux/mempolicy.h>
+#include <linux/mmu_notifier.h>
+#include <linux/sched/task.h>
+#include <linux/userfaultfd_k.h>
+
+#include "exchange_side.h"
+
+#ifndef VM_SHADOW_STACK
+#define VM_SHADOW_STACK VM_NONE
+#endif
+
+static const char *const outcome_names[TIERMEM_EXCHANGE_OUTCOMES] = {
+	[TIERMEM_EXCHANGED] = "exchanged",
+	[TIERMEM_REFUSED_UNAVAILABLE] = "unavailable",
+	[TIERMEM_REFUSED_ARGUMENT] = "argument",
+	[TIERMEM_REFUSED_SPACE_BUSY] = "space_busy",
+	[TIERMEM_REFUSED_NOTIFIER] = "notifier",
+	[TIERMEM_REFUSED_MAPPING] = "mapping",
+	[TIERMEM_REFUSED_LOCKED] = "locked",
+	[TIERMEM_REFUSED_USERFAULTFD] = "userfaultfd",
+	[TIERMEM_REFUSED_ABSENT] = "absent",
+	[TIERMEM_REFUSED_SIZE] = "size",
+	[TIERMEM_REFUSED_SPECIAL] = "special",
+	[TIERMEM_REFUSED_KSM] = "ksm",
+	[TIERMEM_REFUSED_POISONED] = "poisoned",
+	[TIERMEM_REFUSED_LAZYFREE] = "lazyfree",
+	[TIERMEM_REFUSED_SWAPCACHE] = "swapcache",
+	[TIERMEM_REFUSED_WRITEBACK] = "writeback",
+	[TIERMEM_REFUSED_PINNED] = "pinned",
+	[TIERMEM_REFUSED_SHARED] = "shared",
+	[TIERMEM_REFUSED_REFERENCED] = "referenced",
+	[TIERMEM_REFUSED_PAGE_BUSY] = "page_busy",
+	[TIERMEM_REFUSED_CGROUP] = "cgroup",
+	[TIERMEM_REFUSED_POLICY] = "policy",
+	[TIERMEM_REFUSED_CPUSET] = "cpuset",
+	[TIERMEM_REFUSED_LATE] = "late",
+};
+
+const char *tiermem_exchange_outcome_name(enum tiermem_exchange_outcome outcome)
+{
+	return outcome < ARRAY_SIZE(outcome_names) ? outcome_names[outcome] : NULL;
+}
+
+enum tiermem_exchange_outcome tiermem_refuse_space(struct mm_struct *mm)
+{
+	mmap_assert_locked(mm);
+	return mm_has_notifiers(mm) ? TIERMEM_REFUSED_NOTIFIER : TIERMEM_EXCHANGED;
+}
+
+enum tiermem_exchange_outcome tiermem_refuse_vma(struct vm_area_struct *vma)
+{
+	if (!vma || !vma_is_anonymous(vma) ||
+	    (vma->vm_flags & (VM_SHARED | VM_PFNMAP | VM_MIXEDMAP | VM_IO |
+			      VM_HUGETLB | VM_SHADOW_STACK)))
+		return TIERMEM_REFUSED_MAPPING;
+	if (vma->vm_flags & VM_LOCKED)
+		return TIERMEM_REFUSED_LOCKED;
+	if (userfaultfd_armed(vma))
+		return TIERMEM_REFUSED_USERFAULTFD;
+	/* Without one, at most the zero page is mapped. */
+	return vma->anon_vma ? TIERMEM_EXCHANGED : TIERMEM_REFUSED_ABSENT;
+}
+
+enum tiermem_exchange_outcome tiermem_refuse_entry(pte_t entry)
+{
+	if (!pte_present(entry))
+		return TIERMEM_REFUSED_ABSENT;
+	return pte_special(entry) ? TIERMEM_REFUSED_SPECIAL : TIERMEM_EXCHANGED;
+}
+
+/* More than one reference: whose could they be? */
+static enum tiermem_exchange_outcome why_referenced(struct folio *folio,
+						    struct page *page)
+{
+	if (folio_maybe_dma_pinned(folio))
+		return TIERMEM_REFUSED_PINNED;
+	return PageAnonExclusive(page) ? TIERMEM_REFUSED_REFERENCED :
+					 TIERMEM_REFUSED_SHARED;
+}
+
+static bool poisoned(struct folio *folio)
+{
+	return folio_test_hwpoison(folio) ||
+	       (folio_test_large(folio) && folio_test_has_hwpoisoned(folio));
+}
+
+enum tiermem_exchange_outcome tiermem_refuse_folio(struct folio *folio,
+						   struct page *page)
+{
+	if (folio_test_ksm(folio))
+		return TIERMEM_REFUSED_KSM;
+	if (!folio_test_anon(folio) || folio_test_reserved(folio) ||
+	    folio_is_zone_device(folio))
+		return TIERMEM_REFUSED_SPECIAL;
+	if (poisoned(folio))
+		return TIERMEM_REFUSED_POISONED;
+	if (folio_test_mlocked(folio) || folio_test_unevictable(folio))
+		return TIERMEM_REFUSED_LOCKED;
+	if (!folio_test_swapbacked(folio))
+		return TIERMEM_REFUSED_LAZYFREE;
+	if (folio_test_writeback(folio))
+		return TIERMEM_REFUSED_WRITEBACK;
+	if (folio_test_swapcache(folio))
+		return TIERMEM_REFUSED_SWAPCACHE;
+	if (folio_ref_count(folio) != 1)
+		return why_referenced(folio, page);
+	return TIERMEM_EXCHANGED;
+}
+
+/* A policy that names nodes keeps pages on them, whatever its mode. */
+static bool policy_allows(const struct mempolicy *policy, int nid)
+{
+	return !policy || policy->mode == MPOL_DEFAULT ||
+	       policy->mode == MPOL_LOCAL || nodes_empty(policy->nodes) ||
+	       node_isset(nid, policy->nodes);
+}
+
+/*
+ * The policy of a task is not kept with the pages that it allocates. The owner,
+ * the first thread as a rule, speaks for the address space.
+ */
+static void ask_owner(const struct mm_struct *mm, struct tiermem_node_verdict *verdict)
+{
+#ifdef CONFIG_MEMCG
+	struct task_struct *owner;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mm->owner);
+	if (owner) {
+		task_lock(owner);
+		verdict->policy_allows = policy_allows(owner->mempolicy, verdict->nid);
+		verdict->cpuset_allows = node_isset(verdict->nid, owner->mems_allowed);
+		task_unlock(owner);
+	}
+	rcu_read_unlock();
+#endif
+}
+
+static const struct tiermem_node_verdict *verdict_on(struct tiermem_space *space, int nid)
+{
+	struct tiermem_node_verdict *verdict = &space->verdicts[nid & 1];
+
+	if (verdict->nid != nid) {
+		*verdict = (struct tiermem_node_verdict) {
+			.nid = nid, .policy_allows = true, .cpuset_allows = true,
+		};
+		ask_owner(space->mm, verdict);
+	}
+	return verdict;
+}
+
+/* May a page of the side lie on the node? */
+static enum tiermem_exchange_outcome refuse_node(struct tiermem_side *side, int nid)
+{
+	const struct tiermem_node_verdict *verdict = verdict_on(side->space, nid);
+	const struct mempolicy *policy = side->vma->vm_policy;
+
+	if (!verdict->cpuset_allows)
+		return TIERMEM_REFUSED_CPUSET;
+	if (policy ? !policy_allows(policy, nid) : !verdict->policy_allows)
+		return TIERMEM_REFUSED_POLICY;
+	return TIERMEM_EXCHANGED;
+}
+
+static bool same_cgroup(const struct folio *a, const struct folio *b)
+{
+#ifdef CONFIG_MEMCG
+	return a->memcg_data == b->memcg_data;
+#else
+	return true;
+#endif
+}
+
+enum tiermem_exchange_outcome tiermem_refuse_trade(struct tiermem_side *hot,
+						   struct tiermem_side *cold)
+{
+	int hot_nid = folio_nid(hot->folio), cold_nid = folio_nid(cold->folio);
+	enum tiermem_exchange_outcome outcome;
+
+	/* Charges and statistics stay with the folios. */
+	if (!same_cgroup(hot->folio, cold->folio))
+		return TIERMEM_REFUSED_CGROUP;
+	if (hot_nid == cold_nid)
+		return TIERMEM_EXCHANGED;
+	outcome = refuse_node(hot, cold_nid);
+	return outcome ? outcome : refuse_node(cold, hot_nid);
+}

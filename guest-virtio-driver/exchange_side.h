@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * exchange_side.h - the two sides of a pair, between the exchanger's files
+ *
+ *   exchange.c ──> exchange_side.c ──> exchange_refuse.c
+ *   batches and     page tables: take     what may not
+ *   trading         out, put back         be exchanged
+ *
+ * A side passes through these states; all of its batch, under the mmap lock:
+ *
+ *   mapped ─tiermem_side_take─> taken ─(trade)─> taken ─tiermem_side_put─> mapped
+ *
+ * While taken, a migration entry stands in the page table, so who touches the
+ * page waits for the folio's lock, which we hold. The mapping's count and its
+ * reference stay with the folio, and pass to the other side in a trade.
+ *
+ * PTE and PMD entries have the same bits on x86, as hugetlb relies on too: both
+ * are handled as pte_t here, and only stores and frame numbers differ.
+ */
+#ifndef TIERMEM_EXCHANGE_SIDE_H
+#define TIERMEM_EXCHANGE_SIDE_H
+
+#include <linux/huge_mm.h>
+#include <linux/mm.h>
+
+#include "exchange.h"
+
+/* What the policy and cpuset of an address space's owner say about a node. */
+struct tiermem_node_verdict {
+	int nid;		/* NUMA_NO_NODE: not asked yet */
+	bool policy_allows;
+	bool cpuset_allows;
+};
+
+/* An address space of a batch. */
+struct tiermem_space {
+	struct mm_struct *mm;
+	unsigned int taken;	/* sides */
+	struct tiermem_node_verdict verdicts[2];	/* by the node's last bit */
+};
+
+struct tiermem_side {
+	struct tiermem_space *space;
+	unsigned long addr;
+	struct vm_area_struct *vma;	/* valid from take to put */
+	struct folio *folio;		/* taken from or to be put there; or NULL */
+	pte_t old;			/* the entry that was there */
+	pte_t absent;			/* the entry that stands for it */
+	bool used;			/* reclaim shall see it as just used */
+};
+
+/* The page table that is locked now, at most one. All sides have one size. */
+struct tiermem_cursor {
+	bool huge;
+	struct mm_struct *mm;
+	unsigned long base;	/* address of the table's first page */
+	pmd_t *pmd;
+	pte_t *table;		/* NULL: the lock is the PMD's */
+	spinlock_t *lock;	/* NULL: none */
+	struct vm_area_struct *vma;	/* looked up last, and its verdict */
+	enum tiermem_exchange_outcome vma_outcome;
+};
+
+/* exchange_side.c. The mmap locks of all sides are held for reading. */
+
+/*
+ * TIERMEM_EXCHANGED: the side is taken, and its folio locked. Any other outcome:
+ * nothing has changed. Returns with the cursor's lock held.
+ */
+enum tiermem_exchange_outcome tiermem_side_take(struct tiermem_cursor *cursor,
+						struct tiermem_side *side);
+/*
+ * Map side->folio where the side was taken, as far as the place is still there.
+ * The caller has a reference of its own to the folio beside the mapping's.
+ * Returns with the cursor's lock held.
+ */
+void tiermem_side_put(struct tiermem_cursor *cursor, struct tiermem_side *side,
+		      struct tiermem_exchange_stats *stats);
+/* Drop the cursor's lock. */
+void tiermem_cursor_release(struct tiermem_cursor *cursor);
+
+/*
+ * exchange_refuse.c: TIERMEM_EXCHANGED if nothing speaks against it. They change
+ * nothing and never sleep.
+ */
+
+/* The mmap lock is held. */
+enum tiermem_exchange_outcome tiermem_refuse_space(struct mm_struct *mm);
+enum tiermem_exchange_outcome tiermem_refuse_vma(struct vm_area_struct *vma);
+/* Under the page table's lock. */
+enum tiermem_exchange_outcome tiermem_refuse_entry(pte_t entry);
+/* The same, and the folio is locked. */
+enum tiermem_exchange_outcome tiermem_refuse_folio(struct folio *folio,
+						   struct page *page);
+/* Both sides are taken. */
+enum tiermem_exchange_outcome tiermem_refuse_trade(struct tiermem_side *hot,
+						   struct tiermem_side *cold);
+
+static inline unsigned long tiermem_size(bool huge)
+{
+	return huge ? HPAGE_PMD_SIZE : PAGE_SIZE;
+}
+
+#endif /* TIERMEM_EXCHANGE_SIDE_H */
