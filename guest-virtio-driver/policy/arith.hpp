@@ -73,7 +73,7 @@ constexpr uint32_t isqrt(uint64_t v) {
     }
 }
 
-namespace detail {
+namespace tables {
 // The four bits of log2 behind the point for a mantissa m in [2^16, 2^17):
 // squaring doubles the logarithm, so each squaring yields one more bit.
 constexpr unsigned fraction16(uint64_t m) {
@@ -116,24 +116,29 @@ constexpr std::array<uint32_t, 16> make_powers() {
 
 inline constexpr std::array<uint8_t, 64> kFractions = make_fractions();
 inline constexpr std::array<uint32_t, 16> kPowers = make_powers();
-} // namespace detail
+} // namespace tables
 
 // floor(16 * log2(v)), within one step; 0 for v = 0 and v = 1.
 constexpr int log16(uint64_t v) {
     const unsigned whole = log2_floor(v);
     const uint64_t top = whole >= 6 ? v >> (whole - 6) : v << (6 - whole);
-    return v == 0 ? 0 : static_cast<int>(whole * 16 + detail::kFractions[top & 63]);
+    return v == 0 ? 0 : static_cast<int>(whole * 16 + tables::kFractions[top & 63]);
 }
 
 // 2^(e/16) in units of 2^-scale; saturates; 0 when below one unit.
 constexpr uint64_t exp16(int e, unsigned scale) {
     const int whole = (e >> 4) + static_cast<int>(scale) - 16;
-    const uint64_t mantissa = detail::kPowers[static_cast<unsigned>(e) & 15];
+    const uint64_t mantissa = tables::kPowers[static_cast<unsigned>(e) & 15];
     if (whole >= 47)
         return ~uint64_t{0};
     if (whole <= -17)
         return 0;
     return whole >= 0 ? mantissa << whole : mantissa >> -whole;
+}
+
+// sqrt(v) within 6 %, in a few instructions; 0 and 1 are exact. For statistics.
+constexpr uint32_t sqrt_about(uint64_t v) {
+    return v < 2 ? static_cast<uint32_t>(v) : static_cast<uint32_t>(exp16(log16(v) / 2, 0));
 }
 
 // Small fast generator (xorshift64*, Vigna 2016), for unbiased rounding only.

@@ -33,15 +33,39 @@ constexpr uint8_t code_floor(uint32_t v) {
     return static_cast<uint8_t>((exponent << 4) | ((v >> (exponent - 1)) & 15U));
 }
 
-// The code after `units` more; unbiased; saturates.
-constexpr uint8_t code_add(uint8_t code, uint32_t units, Rng& rng) {
-    const uint32_t sum = sat_add(code_value(code), units);
-    const uint8_t low = code_floor(sum);
-    const uint32_t rest = sum - code_value(low);
-    if (rest == 0 || low == 0xff)
-        return low;
-    const uint32_t step = code_value(static_cast<uint8_t>(low + 1)) - code_value(low);
-    return rng.next() % step < rest ? static_cast<uint8_t>(low + 1) : low;
+// One sample more, as a table: to `next`, and one further with a chance of
+// `more` / 65536; `grow` and `step` are what that adds to the value.
+struct CodeStep {
+    uint32_t grow;
+    uint16_t more;
+    uint8_t next;
+    uint32_t step;
+};
+
+constexpr std::array<CodeStep, 256> make_code_steps() {
+    std::array<CodeStep, 256> steps{};
+    for (unsigned c = 0; c < 256; c++) {
+        const uint32_t sum = code_value(static_cast<uint8_t>(c)) + kSampleUnits;
+        const uint8_t next = code_floor(sum);
+        const uint32_t value = code_value(next);
+        const uint32_t step = next == 0xff ? 0 : code_value(static_cast<uint8_t>(next + 1)) - value;
+        const uint32_t rest = next == 0xff ? 0 : sum - value;
+        const uint32_t more = step == 0 ? 0 : rest * 65536 / step;
+        steps[c] = {value - code_value(static_cast<uint8_t>(c)), static_cast<uint16_t>(more), next, step};
+    }
+    return steps;
+}
+
+inline constexpr std::array<CodeStep, 256> kCodeSteps = make_code_steps();
+
+// The code after one sample more, and what it adds to the value. Unbiased; saturates.
+constexpr uint8_t code_count(uint8_t code, Rng& rng, uint32_t& added) {
+    const CodeStep& s = kCodeSteps[code];
+    added = s.grow;
+    if (s.more == 0 || (rng.next() & 0xffff) >= s.more)
+        return s.next;
+    added += s.step;
+    return static_cast<uint8_t>(s.next + 1);
 }
 
 // Half the value, rounded down (by half a unit, 1/32 sample, at most).

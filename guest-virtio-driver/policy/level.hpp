@@ -35,7 +35,7 @@ struct Level {
     constexpr bool settle(uint32_t weight) {
         const uint32_t middle = median3(now, before[0], before[1]);
         const uint32_t larger = middle > average ? middle : average;
-        const uint64_t chance = uint64_t{3} * isqrt(uint64_t{larger} * weight);
+        const uint64_t chance = uint64_t{3} * sqrt_about(uint64_t{larger} * weight);
         const uint64_t habit = uint64_t{3} * usual[1];
         const uint32_t apart = middle > average ? middle - average : average - middle;
         const bool changed = apart > (chance > habit ? chance : habit);
@@ -57,7 +57,7 @@ struct Level {
         if (age == 0)
             return 0;
         // The spread caused by a change says nothing about the level after it.
-        const uint32_t habit = (age < 3 ? usual[1] : spread) / isqrt(known_epochs());
+        const uint32_t habit = (age < 3 ? usual[1] : spread) / sqrt_about(known_epochs());
         const uint32_t chance = chance_error(weight);
         const uint32_t sure = sat_sub(average, habit > chance ? habit : chance);
         if (age == 1 && before[0] < sure)
@@ -100,7 +100,7 @@ struct Level {
   private:
     [[nodiscard]] constexpr uint32_t known_epochs() const { return (age < kLongEpochs ? age : kLongEpochs) + 1U; }
     [[nodiscard]] constexpr uint32_t chance_error(uint32_t weight) const {
-        return isqrt(uint64_t{average} * weight / known_epochs());
+        return sqrt_about(uint64_t{average} * weight / known_epochs());
     }
     constexpr void learn() {
         const uint32_t memory = age < kShortEpochs ? kShortEpochs : (age < kLongEpochs ? age : kLongEpochs);
@@ -108,7 +108,7 @@ struct Level {
         const uint64_t squares = uint64_t{spread} * spread;
         usual[1] = usual[0];
         usual[0] = spread;
-        spread = isqrt(squares - squares / memory + off * off / memory);
+        spread = sqrt_about(squares - squares / memory + off * off / memory);
         average = average - average / memory + now / memory;
         age = sat_add<uint16_t>(age, 1);
     }

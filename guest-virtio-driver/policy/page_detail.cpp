@@ -12,17 +12,6 @@ void PageDetail::reset(uint16_t node) {
     prior = kPriorMax;
 }
 
-void PageDetail::record(unsigned page, Rng& rng) {
-    const uint8_t before = code[page];
-    const uint8_t after = code_add(before, kSampleUnits, rng);
-    code[page] = after;
-    sum += code_value(after) - code_value(before);
-    seen = sat_add<uint16_t>(seen, 1);
-    missing = missing || !movable.test(page);
-    if (before >= median)
-        expected = sat_add<uint16_t>(expected, 1);
-}
-
 void PageDetail::fade(unsigned times) {
     for (; times > 0; times--) {
         sum = 0;
@@ -41,9 +30,9 @@ void PageDetail::fade(unsigned times) {
 bool PageDetail::settle() {
     bool forgotten = false;
     if (seen >= 16) {
-        const uint32_t usual = static_cast<uint32_t>(predicted) * seen / 256;
-        const uint32_t now = static_cast<uint32_t>(expected) * 255 / seen;
-        if (expected * 2U < usual && usual - expected > 4 * isqrt(usual)) {
+        const uint64_t usual = uint64_t{predicted} * seen / 256;
+        const auto now = static_cast<uint32_t>(uint64_t{expected} * 255 / seen);
+        if (uint64_t{expected} * 2 < usual && usual - expected > 4 * isqrt(usual)) {
             fade(4);
             predicted = 0;
             forgotten = true;
@@ -71,22 +60,21 @@ namespace {
 uint64_t chance_error(uint64_t chance, uint32_t sum) {
     constexpr uint64_t scale = 1024;
     const uint64_t inverse_mean = uint64_t{kPages} * kSampleUnits * scale / (sum + 1ULL);
-    return 3 * chance * isqrt((2 * scale + inverse_mean) * scale / kPages) / scale;
+    return 3 * chance * sqrt_about((2 * scale + inverse_mean) * scale / kPages) / scale;
 }
 } // namespace
 
-void PageDetail::study(const uint16_t (&histogram)[256]) {
+void PageDetail::study(const CodeCount* counts, unsigned number) {
     uint64_t squares = 0;
     uint64_t above = 0;
     bool found = false;
-    for (unsigned c = 255; c > 0; c--) {
-        if (histogram[c] == 0)
-            continue;
-        const uint64_t value = code_value(static_cast<uint8_t>(c));
-        squares += histogram[c] * value * value;
-        above += histogram[c] * value;
+    for (unsigned i = number; i > 0 && counts[i - 1].code > 0; i--) {
+        const CodeCount& count = counts[i - 1];
+        const uint64_t value = code_value(count.code);
+        squares += count.all * value * value;
+        above += count.all * value;
         if (!found && above * 2 >= sum) {
-            median = static_cast<uint8_t>(c);
+            median = count.code;
             found = true;
         }
     }

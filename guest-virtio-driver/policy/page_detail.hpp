@@ -41,14 +41,22 @@ struct PageSet {
     }
 };
 
+// How many pages have a code: in all, and movable on tier 0 and on tier 1.
+struct CodeCount {
+    uint16_t all;
+    uint16_t fast;
+    uint16_t slow;
+    uint8_t code;
+};
+
 struct PageDetail {
     uint8_t code[kPages];  // heat_code of each page
     PageSet fast;          // pages known to be on tier 0
     PageSet movable;       // pages that were present, and not refused since
     uint32_t sum;          // of all values, in units
     uint16_t owner;        // node index, or the next free block
-    uint16_t seen;         // samples this epoch ...
-    uint16_t expected;     // ... and those of them that fell on predicted pages
+    uint32_t seen;         // samples this epoch ...
+    uint32_t expected;     // ... and those of them that fell on predicted pages
     uint8_t median;        // half of the heat lies on pages with this code or more
     uint8_t predicted;     // usual share of `expected` in `seen`, 1/256
     bool in_use;
@@ -59,13 +67,26 @@ struct PageDetail {
     void reset(uint16_t node);
     // Count one sample of page `page`. A sample is a sample, whatever period it
     // was taken with: each tells equally much about the pattern.
-    void record(unsigned page, Rng& rng);
+    // `tier`: who served it, 0, 1 or unknown.
+    void record(unsigned page, uint8_t tier, Rng& rng) {
+        uint32_t added = 0;
+        const uint8_t before = code[page];
+        code[page] = code_count(before, rng, added);
+        sum += added;
+        seen++;
+        expected += before >= median ? 1 : 0;
+        const unsigned word = page / 64;
+        const uint64_t bit = uint64_t{1} << (page % 64);
+        missing = missing || (movable.word[word] & bit) == 0;
+        if (tier <= 1)
+            fast.word[word] = tier == 0 ? fast.word[word] | bit : fast.word[word] & ~bit;
+    }
     // End of epoch: true when the pattern was found untrue and forgotten.
     bool settle();
     // Halve all counts `times` times.
     void fade(unsigned times);
-    // Recompute `median`, `prior` and `even` from a histogram of the codes.
-    void study(const uint16_t (&histogram)[256]);
+    // Recompute `median`, `prior` and `even` from the codes in use, ascending.
+    void study(const CodeCount* counts, unsigned number);
     // What all pages together weigh; a page weighs code_value() + prior.
     [[nodiscard]] uint32_t weight() const { return sum + kPages * prior; }
 

@@ -257,25 +257,29 @@ int tm_policy_unmap(tm_policy* policy, uint64_t space, uint64_t start, uint64_t 
 
 uint32_t tm_policy_samples(tm_policy* policy, const tm_sample* samples, uint32_t count) {
     tm_policy& p = *policy;
+    Space* space = p.last_space;
     uint32_t taken = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const tm_sample& s = samples[i];
+    uint64_t by_tier[3] = {};
+    for (const tm_sample* s = samples; s != samples + count; s++) {
         // Samples of one space come in runs.
-        if (p.last_space == nullptr || p.last_space->id != s.space)
-            p.last_space = p.spaces.find(s.space);
-        if (p.last_space == nullptr) {
-            p.stats.samples_unknown++;
-            continue;
+        if (space == nullptr || space->id != s->space) {
+            space = p.spaces.find(s->space);
+            if (space == nullptr) {
+                p.stats.samples_unknown++;
+                continue;
+            }
         }
-        if (s.weight == 0 || !p.last_space->tree.record(s.addr, s.weight, s.tier, p.rng)) {
+        if (s->weight == 0 || !space->tree.record(s->addr, s->weight, s->tier, p.rng)) {
             p.stats.samples_rejected++;
             continue;
         }
         taken++;
-        p.epoch_accesses += s.weight;
-        p.epoch_known += s.tier <= TM_TIER_SLOW ? 1 : 0;
-        p.epoch_fast += s.tier == TM_TIER_FAST ? 1 : 0;
+        p.epoch_accesses += s->weight;
+        by_tier[s->tier <= TM_TIER_SLOW ? s->tier : 2]++;
     }
+    p.last_space = space;
+    p.epoch_fast += by_tier[TM_TIER_FAST];
+    p.epoch_known += by_tier[TM_TIER_FAST] + by_tier[TM_TIER_SLOW];
     p.epoch_samples = sat_add(p.epoch_samples, taken);
     p.stats.samples += taken;
     return taken;

@@ -66,9 +66,16 @@ uint16_t RangeTree::find_slow(uint64_t addr) {
     return i;
 }
 
+// Up while the node is its parent's last child, one to the right, and down.
 uint16_t RangeTree::after(uint16_t i) const {
-    const uint64_t addr = nodes_[i].end();
-    return covers(addr) ? find(addr) : kNone;
+    while (i != 0 && (i - 1U) % kFan == kFan - 1)
+        i = nodes_[i].parent;
+    if (i == 0)
+        return kNone;
+    i++;
+    while (!nodes_[i].leaf())
+        i = nodes_[i].first_child;
+    return i;
 }
 
 bool RangeTree::record(uint64_t addr, uint32_t weight, uint8_t tier, Rng& rng) {
@@ -77,20 +84,15 @@ bool RangeTree::record(uint64_t addr, uint32_t weight, uint8_t tier, Rng& rng) {
     uint16_t i = cache_[hash(addr)];
     const Node& guess = nodes_[i];
     // Leaves partition the space: a leaf that holds the address is the leaf.
-    // A freed node has order 0, so its range holds no address but its start.
-    if (!guess.leaf() || guess.order == 0 || ((addr - guess.start) >> guess.order) != 0)
+    // A freed node begins at the very top, so it holds no address.
+    if (!guess.leaf() || ((addr - guess.start) >> guess.order) != 0)
         i = find_slow(addr);
     Node& n = nodes_[i];
     n.level.now = sat_add(n.level.now, weight);
-    if (n.detail == kNone) {
+    if (n.detail != kNone)
+        details_[n.detail].record(static_cast<unsigned>((addr >> kPageShift) & (kPages - 1)), tier, rng);
+    else
         refine(i, addr, weight);
-        return true;
-    }
-    PageDetail& d = details_[n.detail];
-    const auto page = static_cast<unsigned>((addr >> kPageShift) & (kPages - 1));
-    d.record(page, rng);
-    if (tier <= 1)
-        d.fast.assign(page, tier == 0);
     return true;
 }
 
@@ -175,6 +177,7 @@ void RangeTree::merge(uint16_t i) {
         n.present_pages = sat_add(n.present_pages, child.present_pages);
         n.walk_age = child.walk_age > n.walk_age ? child.walk_age : n.walk_age;
         child = Node{};
+        child.start = ~uint64_t{0};
     }
     n.level = sum;
     n.first_child = 0;

@@ -85,6 +85,9 @@ class RangeTree {
     // The leaf after leaf i in address order, or kNone.
     [[nodiscard]] uint16_t next(uint16_t i) const { return after(i); }
     [[nodiscard]] uint16_t first() const { return find(0); }
+    // Nodes ever used: [0, top()); those that are not leaves now are to be skipped.
+    [[nodiscard]] uint16_t top() const { return static_cast<uint16_t>(node_top_); }
+    [[nodiscard]] bool is_leaf(uint16_t i) const { return nodes_[i].order != 0 && nodes_[i].leaf(); }
     [[nodiscard]] bool covers(uint64_t addr) const { return (addr >> bits_) == 0; }
     [[nodiscard]] uint64_t limit() const { return uint64_t{1} << bits_; }
 

@@ -10,6 +10,8 @@ namespace {
 uint32_t expected_epochs(uint16_t age) { return 2U * age + 3; }
 // Ranges whose heat changed within so many epochs are uncertain as a whole.
 constexpr uint16_t kYoungEpochs = 3;
+// LeafRank::doubt() is never more than this.
+constexpr int kMostDoubt = 64;
 } // namespace
 
 LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detail, const Horizon& horizon)
@@ -46,7 +48,7 @@ uint16_t LeafRank::certain(uint8_t code) const {
         // A quarter of a standard deviation of the gamma posterior below its
         // mean: more caution loses more heat than it saves moves (docs/policy.md).
         const uint32_t value = code_value(code) + prior_;
-        rank += log16(sat_sub(value, isqrt(uint64_t{value} * kSampleUnits) / 4));
+        rank += log16(sat_sub(value, sqrt_about(uint64_t{value} * kSampleUnits) / 4));
     }
     const uint64_t heat = rank_heat(clamp_rank(rank));
     return heat <= surcharge_ ? uint16_t{0} : clamp_rank(log16(heat - surcharge_));
@@ -81,8 +83,9 @@ unsigned LeafRank::end_possible(uint16_t rank) const {
 int LeafRank::doubt(uint8_t code) const {
     // 16 / ln 2 ranks per unit of relative error, which is 1/sqrt(samples).
     const uint32_t value = code_value(code) + prior_;
-    const uint32_t root = isqrt(uint64_t{value} * 256 / kSampleUnits); // 16 * sqrt(samples)
-    return root == 0 ? 64 : static_cast<int>(369 / root);
+    const uint32_t root = sqrt_about(uint64_t{value} * 256 / kSampleUnits); // 16 * sqrt(samples)
+    const int doubt = root == 0 ? kMostDoubt : static_cast<int>(369 / root);
+    return doubt < kMostDoubt ? doubt : kMostDoubt;
 }
 
 void Ranking::clear() {
@@ -93,8 +96,9 @@ void Ranking::clear() {
 
 void Ranking::add(Space& space, const Horizon& horizon) {
     space.fast_pages = 0;
-    for (uint16_t i = space.tree.first(); i != kNone; i = space.tree.next(i))
-        add_leaf(space, i, horizon);
+    for (uint16_t i = 0; i < space.tree.top(); i++)
+        if (space.tree.is_leaf(i))
+            add_leaf(space, i, horizon);
 }
 
 void Ranking::add_leaf(Space& space, uint16_t index, const Horizon& horizon) {
@@ -110,7 +114,7 @@ void Ranking::add_leaf(Space& space, uint16_t index, const Horizon& horizon) {
         return;
     }
     count_codes(*detail);
-    detail->study(codes_);
+    detail->study(counts_, count_);
     add_detail(space, node, *detail, LeafRank(space, node, detail, horizon));
 }
 
@@ -134,45 +138,56 @@ void Ranking::add_plain(Space& space, Node& node, const LeafRank& rank) {
         node.coldest = possible;
 }
 
+// One pass over the pages; 0: not movable, 1: on tier 0, 2: on tier 1.
 void Ranking::count_codes(const PageDetail& detail) {
-    for (unsigned c = 0; c < 256; c++)
-        codes_[c] = fast_codes_[c] = slow_codes_[c] = 0;
+    __builtin_memset(codes_, 0, sizeof(codes_));
     for (unsigned w = 0; w < kPages / 64; w++) {
-        const uint64_t fast = detail.fast.word[w];
-        const uint64_t movable = detail.movable.word[w];
-        const uint8_t* code = &detail.code[w * 64];
+        uint64_t fast = detail.fast.word[w] & detail.movable.word[w];
+        uint64_t slow = ~detail.fast.word[w] & detail.movable.word[w];
+        const uint8_t* code = &detail.code[size_t{w} * 64];
         for (unsigned p = 0; p < 64; p++) {
-            codes_[code[p]]++;
-            fast_codes_[code[p]] = static_cast<uint16_t>(fast_codes_[code[p]] + ((movable & fast) >> p & 1));
-            slow_codes_[code[p]] = static_cast<uint16_t>(slow_codes_[code[p]] + ((movable & ~fast) >> p & 1));
+            codes_[(fast & 1) + 2 * (slow & 1)][code[p]]++;
+            fast >>= 1;
+            slow >>= 1;
         }
+    }
+    count_ = 0;
+    for (unsigned c = 0; c < 256; c++) {
+        const unsigned all = codes_[0][c] + codes_[1][c] + codes_[2][c];
+        if (all != 0)
+            counts_[count_++] = {static_cast<uint16_t>(all), codes_[1][c], codes_[2][c], static_cast<uint8_t>(c)};
+    }
+}
+
+void Ranking::add_code(Node& node, const PageDetail& detail, const LeafRank& rank, const CodeCount& count,
+                       uint64_t unit_heat) {
+    const uint16_t likely = rank.likely(count.code);
+    fast_[likely] += count.fast;
+    slow_[likely] += count.all - count.fast;
+    if (count.fast != 0) {
+        const uint16_t possible = rank.possible(count.code);
+        movable_fast_[possible] += count.fast;
+        node.coldest = possible < node.coldest ? possible : node.coldest;
+    }
+    if (count.slow != 0) {
+        const uint16_t certain = rank.certain(count.code);
+        hopeful_[certain] += count.slow;
+        node.hottest = certain > node.hottest ? certain : node.hottest;
+    }
+    const int apart = likely > cut_ ? likely - cut_ : cut_ - likely;
+    if (apart >= kMostDoubt)
+        return;
+    const int doubt = rank.doubt(count.code);
+    if (apart < doubt) {
+        const uint64_t heat = uint64_t{count.all} * (code_value(count.code) + detail.prior) * unit_heat;
+        uncertain_ += (heat >> 8) * static_cast<uint32_t>(doubt - apart) / 64;
     }
 }
 
 void Ranking::add_detail(Space& space, Node& node, PageDetail& detail, const LeafRank& rank) {
-    const uint32_t heat_per_unit_256 = static_cast<uint32_t>(mul_div(node.level.average, 256, detail.weight()));
-    for (unsigned c = 0; c < 256; c++) {
-        if (codes_[c] == 0)
-            continue;
-        const auto code = static_cast<uint8_t>(c);
-        const uint16_t likely = rank.likely(code);
-        const uint16_t certain = rank.certain(code);
-        const uint16_t possible = rank.possible(code);
-        fast_[likely] += fast_codes_[c];
-        slow_[likely] += codes_[c] - fast_codes_[c];
-        movable_fast_[possible] += fast_codes_[c];
-        hopeful_[certain] += slow_codes_[c];
-        if (slow_codes_[c] != 0 && certain > node.hottest)
-            node.hottest = certain;
-        if (fast_codes_[c] != 0 && possible < node.coldest)
-            node.coldest = possible;
-        const int doubt = rank.doubt(code);
-        const int apart = likely > cut_ ? likely - cut_ : cut_ - likely;
-        if (apart < doubt) {
-            const uint64_t heat = uint64_t{codes_[c]} * (code_value(code) + detail.prior) * heat_per_unit_256;
-            uncertain_ += (heat >> 8) * static_cast<uint32_t>(doubt - apart) / 64;
-        }
-    }
+    const uint64_t unit_heat = mul_div(node.level.average, 256, detail.weight());
+    for (unsigned i = 0; i < count_; i++)
+        add_code(node, detail, rank, counts_[i], unit_heat);
     node.fast_pages = detail.fast.count();
     node.present_pages = detail.movable.count();
     space.fast_pages += node.fast_pages;

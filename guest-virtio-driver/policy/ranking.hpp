@@ -83,14 +83,16 @@ class Ranking {
     void add_plain(Space& space, Node& node, const LeafRank& rank);
     void add_detail(Space& space, Node& node, PageDetail& detail, const LeafRank& rank);
     void count_codes(const PageDetail& detail);
+    void add_code(Node& node, const PageDetail& detail, const LeafRank& rank, const CodeCount& count,
+                  uint64_t unit_heat);
 
     uint64_t slow_[kRanks];
     uint64_t fast_[kRanks];
     uint64_t movable_fast_[kRanks];
     uint64_t hopeful_[kRanks];
-    uint16_t codes_[256];      // scratch of add_detail(): all pages,
-    uint16_t fast_codes_[256]; // those on tier 0 that may be demoted,
-    uint16_t slow_codes_[256]; // those on tier 1 that may be promoted
+    uint16_t codes_[3][256]; // scratch of count_codes(): pages by code ...
+    CodeCount counts_[256];  // ... and what it found, codes in use only
+    unsigned count_;
     uint16_t cut_;
     uint64_t heat_;
     uint64_t uncertain_;

@@ -75,8 +75,8 @@ void Residency::refresh_due(SpaceTable& spaces, Walker& walker) {
         Space* space = spaces.slot(due_slot_);
         if (space == nullptr)
             continue;
-        for (uint16_t i = space->tree.first(); i != kNone && walker.can(); i = space->tree.next(i))
-            if (is_due(space->tree.node(i), space->tree.detail(space->tree.node(i))))
+        for (uint16_t i = 0; i < space->tree.top() && walker.can(); i++)
+            if (space->tree.is_leaf(i) && is_due(space->tree.node(i), space->tree.detail(space->tree.node(i))))
                 refresh_leaf(*space, i, walker);
     }
 }
