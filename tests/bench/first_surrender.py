@@ -20,7 +20,7 @@ NODE = 4 * GIB
 FAST_QUOTA, SLOW_QUOTA = 1 * GIB, 2 * GIB
 SURRENDERED = 2 * NODE - FAST_QUOTA - SLOW_QUOTA
 LEFT_FREE = 160 * MIB  # when the guest fills its memory; less would run it out of memory
-PR_SET_THP_DISABLE = 41
+PR_SET_THP_DISABLE, PR_GET_THP_DISABLE = 41, 42
 
 
 def first_surrender_rows(kernel):
@@ -36,7 +36,7 @@ def first_surrender_rows(kernel):
         filled = machine.host_usage()["peak"]
     yield Row(f"{kernel}: missed of the quotas when the guest can run commands", sum(reached) - FAST_QUOTA - SLOW_QUOTA,
               "bytes", bar="== 0")
-    yield Row(f"{kernel}: host memory touched by the first surrender / surrendered", touched / SURRENDERED, "ratio",
+    yield Row(f"{kernel}: host memory touched by the first surrender / surrendered", touched / SURRENDERED, "share",
               bar="<= 0.05")
     yield Row(f"{kernel}: peak resident of 4+4 GiB with quotas 1+2 GiB, booted", at_boot / GIB, "GiB", bar="<= 3.3")
     yield Row(f"{kernel}: the same, all memory used", filled / GIB, "GiB", bar="<= 3.3")
@@ -60,7 +60,7 @@ def boot(kernel, **quotas):
 def without_huge_pages():
     """Processes started in here get no transparent huge pages."""
     libc = ctypes.CDLL(None, use_errno=True)
-    before = libc.prctl(42, 0, 0, 0, 0)  # PR_GET_THP_DISABLE
+    before = libc.prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0)
     if libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_THP_DISABLE)")
     try:
