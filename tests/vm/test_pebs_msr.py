@@ -4,7 +4,6 @@
 pebs-msr in the guest prints one line a case; each must be ok, and QEMU must still be there.
 """
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ from tiermem_vm import Config, Machine, MachineError, accel  # noqa: E402
 PROGRAM = Path(__file__).parent / "guest/pebs-msr.c"
 # The debug store area is a user page: without SMAP the processor takes it.
 CPUS = {"format3": "Skylake-Server,-smap,x-tcg-pebs=3", "format4": "Icelake-Server,model=106,-smap,x-tcg-pebs=4"}
-QEMU = {"qemu": Path(os.environ["PEBS_QEMU"])} if "PEBS_QEMU" in os.environ else {}
 CASES = 60  # at least; so that a program which ends early is noticed
 
 
@@ -28,7 +26,7 @@ def test_registers_and_bad_input(cpu, qemu_args, tmp_path, monkeypatch):
     monkeypatch.setattr(accel, "choose", lambda *_: "tcg,thread=single")  # as icount needs
     program = pebs_perf.build(PROGRAM, tmp_path)
     config = Config(kernel="6.1", cpu=CPUS[cpu], cpus=1, accel="tcg", tiermem=False, append="msr.allow_writes=on",
-                    add=[(program, "/bin/pebs-msr")], qemu_args=qemu_args, **QEMU)
+                    add=[(program, "/bin/pebs-msr")], qemu_args=qemu_args, **pebs_perf.qemu())
     with Machine(config, name=f"pebs-{cpu}") as vm:
         output = vm.run("modprobe msr; pebs-msr", timeout=300, check=False).output
         assert vm.qmp("query-status")["running"]
@@ -42,4 +40,4 @@ def test_registers_and_bad_input(cpu, qemu_args, tmp_path, monkeypatch):
 ])
 def test_refused_properties(options, message):
     with pytest.raises(MachineError, match=re.escape(message)):
-        Machine(Config(cpu=options, cpus=1, accel="tcg", tiermem=False, **QEMU), name="pebs-refused").start()
+        Machine(Config(cpu=options, cpus=1, accel="tcg", tiermem=False, **pebs_perf.qemu()), name="pebs-refused").start()

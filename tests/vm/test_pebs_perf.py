@@ -5,45 +5,31 @@ pebs-touch makes a known number of accesses to two buffers, a known share of the
 samples must be those: addresses, instructions, number, and the hot buffer's share.
 """
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "scripts/lib"), str(Path(__file__).parent / "guest")]
 import pebs_perf  # noqa: E402
-from tiermem_vm import Config, Machine  # noqa: E402
 
-PERIOD = 509  # so many samples that chance moves the hot share by 0.2 points only
-ACCESSES = 20_000_000
+PERIOD = 257  # so many samples that chance moves the hot share by 0.2 points only
+ACCESSES = 10_000_000
 LOADS, STORES, LOCKED = "r81d0", "r82d0", "r21d0"
 
 pytestmark = pytest.mark.skipif(not pebs_perf.PERF.exists(), reason=f"{pebs_perf.PERF} is not installed (linux-perf)")
 
 
-def machine(kernel, cpu, **settings):
-    """A machine with emulated PEBS, perf and pebs-touch."""
-    with tempfile.TemporaryDirectory() as folder:
-        touch = pebs_perf.build(pebs_perf.TOUCH, folder)
-        config = Config(kernel=kernel, cpu=pebs_perf.CPUS[cpu], accel="tcg", tiermem=False, **({"qemu": Path(os.environ["PEBS_QEMU"])} if "PEBS_QEMU" in os.environ else {}),
-                        add=[*pebs_perf.perf_files(), (touch, "/bin/pebs-touch")], **settings)
-        return Machine(config, name=f"pebs-{cpu}").start()
-
-
 @pytest.fixture(scope="module", params=[(kernel, cpu) for kernel in ("6.1", "6.12") for cpu in pebs_perf.CPUS],
                 ids=lambda pair: "-".join(pair))
 def guest(request):
-    vm = machine(*request.param, cpus=2)
-    yield vm
-    vm.stop()
+    with pebs_perf.machine(*request.param, cpus=2) as vm:
+        yield vm
 
 
 @pytest.fixture(autouse=True)
 def no_throttling(guest):
-    """perf would sample less on a machine so slow that its interrupts take long."""
-    guest.run("echo 0 >/proc/sys/kernel/perf_cpu_time_max_percent")
+    guest.run(pebs_perf.NO_THROTTLING)
 
 
 def judged(vm, options, touch, period=PERIOD):

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Stock perf in the guest, and its samples of pebs-touch judged against what pebs-touch really did."""
 
+import os
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from tiermem_vm import Config, Machine
 
 PERF = Path("/usr/bin/perf")
 TOUCH = Path(__file__).with_name("pebs-touch.c")
@@ -14,6 +18,10 @@ CPUS = {
     "icelake": "Icelake-Server,model=106,x-tcg-pebs=4",
     "sapphire": "SapphireRapids,x-tcg-pebs=4",
 }
+# perf samples less, and stops counters for a while, where its interrupts take long, as they do under emulation.
+NO_THROTTLING = """cd /proc/sys/kernel && {
+    grep -qx 0 perf_cpu_time_max_percent ||
+    { echo 10000000 >perf_event_max_sample_rate && echo 0 >perf_cpu_time_max_percent; }; }"""
 
 
 def build(source, folder):
@@ -21,6 +29,22 @@ def build(source, folder):
     program = Path(folder) / source.stem
     subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", program, source], check=True)
     return program
+
+
+def qemu():
+    """Config's settings for a QEMU of one's own, named by the environment's PEBS_QEMU."""
+    return {"qemu": Path(os.environ["PEBS_QEMU"])} if "PEBS_QEMU" in os.environ else {}
+
+
+def machine(kernel, cpu, **settings):
+    """A machine, to be started, that has emulated PEBS, perf and pebs-touch."""
+    programs = tempfile.TemporaryDirectory()
+    touch = build(TOUCH, programs.name)
+    config = Config(kernel=kernel, cpu=CPUS.get(cpu, cpu), accel="tcg", tiermem=False,
+                    add=[*perf_files(), (touch, "/bin/pebs-touch")], **{**qemu(), **settings})
+    vm = Machine(config, name=f"pebs-{cpu}")
+    vm.programs = programs  # as long as the machine may start
+    return vm
 
 
 def perf_files():
@@ -56,6 +80,8 @@ class Touched:
 
 def parse_touch(output):
     """The words that pebs-touch has printed, among others."""
+    assert "hot_accesses=" in output, f"pebs-touch did not finish:\n{output}"
+
     def area(name):
         found = re.search(rf"^{name}=0x([0-9a-f]+)-0x([0-9a-f]+)$", output, re.M)
         return Range(int(found[1], 16), int(found[2], 16))

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the emulation costs: nanoseconds an access, printed and written to the log, never judged.
+
+With PEBS_BASE_QEMU set to an unpatched QEMU of the same build, that is measured beside ours. All machines run
+at once and take turns, and the best round of each counts, so that a busy host disturbs them alike. The
+kernel isolates page tables in all of them: without, QEMU's software TLB grows less and random accesses slow down.
+"""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "scripts/lib"), str(Path(__file__).parent / "guest")]
+import pebs_perf  # noqa: E402
+
+ACCESSES, TURNS = 4_000_000, 8
+SAMPLED = "perf record -d -c {period} -e r81d0:upp -o /tmp/cost.data -- "
+MODEL = "Skylake-Server"
+
+
+def machines():
+    """{name: (settings of the machine)}"""
+    found = {"off": {"cpu": f"{MODEL},x-tcg-pebs=3"}, "without": {"cpu": MODEL}}
+    if "PEBS_BASE_QEMU" in os.environ:
+        found["unpatched"] = {"cpu": MODEL, "qemu": Path(os.environ["PEBS_BASE_QEMU"])}
+    return found
+
+
+def best(vm, prefix, kind):
+    """Nanoseconds an access."""
+    output = vm.run(f"{prefix}pebs-touch {kind} {ACCESSES} 700 3 2>&1").output
+    return min(pebs_perf.parse_touch(output).round_ns) / ACCESSES
+
+
+def cases(name):
+    """{what: words before the program's} of a machine."""
+    if name != "off":
+        return {name: ""}
+    return {"off": "", **{f"period {period}": SAMPLED.format(period=period) for period in (4093, 509)}}
+
+
+def test_cost_of_sampling(capsys):
+    with contextlib.ExitStack() as stack:
+        running = {name: stack.enter_context(pebs_perf.machine("6.1", cpus=1, append="pti=on", **settings))
+                   for name, settings in machines().items()}
+        found = {}
+        for _ in range(TURNS):
+            for name, vm in running.items():
+                vm.run(pebs_perf.NO_THROTTLING)
+                for what, prefix in cases(name).items():
+                    for kind in ("load", "sequential"):
+                        took = best(vm, prefix, kind)
+                        found[what, kind] = min(took, found.get((what, kind), took))
+    with capsys.disabled():
+        for (what, kind), took in sorted(found.items(), key=lambda item: item[0][::-1]):
+            print(f"\n{kind:10} {what:12} {took:6.2f} ns", end="")
+    assert all(took > 0 for took in found.values())
