@@ -26,16 +26,25 @@ struct Level {
     uint32_t average;   // per epoch, long memory
     uint32_t spread;    // root of the mean squared difference from `average`
     uint32_t usual[2];  // `spread` as of the end of the two epochs before
+    uint32_t error;     // standard error of `average` by chance
     uint16_t age;       // epochs since the last believed change
 
     static constexpr uint16_t kLongEpochs = 32; // memory of `average` and `spread`
     static constexpr uint16_t kShortEpochs = 8; // the same while young
 
+    // No access in three epochs, and none expected.
+    [[nodiscard]] constexpr bool dead() const { return (now | before[0] | before[1] | average | spread) == 0; }
+
     // End of epoch. `weight` is what one sample stands for. True on a change.
     constexpr bool settle(uint32_t weight) {
+        if (dead()) {
+            age = sat_add<uint16_t>(age, 1);
+            return false;
+        }
         const uint32_t middle = median3(now, before[0], before[1]);
         const uint32_t larger = middle > average ? middle : average;
-        const uint64_t chance = uint64_t{3} * sqrt_about(uint64_t{larger} * weight);
+        const uint32_t noise = sqrt_about(uint64_t{larger} * weight);
+        const uint64_t chance = uint64_t{3} * noise;
         const uint64_t habit = uint64_t{3} * usual[1];
         const uint32_t apart = middle > average ? middle - average : average - middle;
         const bool changed = apart > (chance > habit ? chance : habit);
@@ -44,6 +53,7 @@ struct Level {
             average = middle;
             age = 0;
         }
+        error = noise / sqrt_about(known_epochs());
         before[1] = before[0];
         before[0] = now;
         now = 0;
@@ -58,8 +68,7 @@ struct Level {
             return 0;
         // The spread caused by a change says nothing about the level after it.
         const uint32_t habit = (age < 3 ? usual[1] : spread) / sqrt_about(known_epochs());
-        const uint32_t chance = chance_error(weight);
-        const uint32_t sure = sat_sub(average, habit > chance ? habit : chance);
+        const uint32_t sure = sat_sub(average, habit > error ? habit : error);
         if (age == 1 && before[0] < sure)
             return before[0];
         // Nor more than twice what the last two epochs saw, and two samples.
@@ -78,13 +87,13 @@ struct Level {
             return before[0];
         if (age >= kLongEpochs)
             return average;
-        return sat_add(average, sat_add(chance_error(weight), weight / known_epochs() * 2));
+        return sat_add(average, sat_add(error, weight / known_epochs() * 2));
     }
 
     // A part of a range that is taken to be even: 1/2^shift of everything.
     [[nodiscard]] constexpr Level part(unsigned shift) const {
         return {now >> shift,    {before[0] >> shift, before[1] >> shift}, average >> shift,
-                spread >> shift, {usual[0] >> shift, usual[1] >> shift},   age};
+                spread >> shift, {usual[0] >> shift, usual[1] >> shift},   error >> shift,    age};
     }
 
     // Both together; as young as the younger.
@@ -94,14 +103,12 @@ struct Level {
                 sat_add(average, o.average),
                 sat_add(spread, o.spread),
                 {sat_add(usual[0], o.usual[0]), sat_add(usual[1], o.usual[1])},
+                sat_add(error, o.error),
                 age < o.age ? age : o.age};
     }
 
   private:
     [[nodiscard]] constexpr uint32_t known_epochs() const { return (age < kLongEpochs ? age : kLongEpochs) + 1U; }
-    [[nodiscard]] constexpr uint32_t chance_error(uint32_t weight) const {
-        return sqrt_about(uint64_t{average} * weight / known_epochs());
-    }
     constexpr void learn() {
         const uint32_t memory = age < kShortEpochs ? kShortEpochs : (age < kLongEpochs ? age : kLongEpochs);
         const uint64_t off = now > average ? now - average : average - now;

@@ -259,7 +259,9 @@ uint32_t tm_policy_samples(tm_policy* policy, const tm_sample* samples, uint32_t
     tm_policy& p = *policy;
     Space* space = p.last_space;
     uint32_t taken = 0;
-    uint64_t by_tier[3] = {};
+    uint64_t accesses = 0;
+    uint64_t fast = 0;
+    uint64_t known = 0;
     for (const tm_sample* s = samples; s != samples + count; s++) {
         // Samples of one space come in runs.
         if (space == nullptr || space->id != s->space) {
@@ -274,12 +276,14 @@ uint32_t tm_policy_samples(tm_policy* policy, const tm_sample* samples, uint32_t
             continue;
         }
         taken++;
-        p.epoch_accesses += s->weight;
-        by_tier[s->tier <= TM_TIER_SLOW ? s->tier : 2]++;
+        accesses += s->weight;
+        fast += s->tier == TM_TIER_FAST ? 1 : 0;
+        known += s->tier <= TM_TIER_SLOW ? 1 : 0;
     }
     p.last_space = space;
-    p.epoch_fast += by_tier[TM_TIER_FAST];
-    p.epoch_known += by_tier[TM_TIER_FAST] + by_tier[TM_TIER_SLOW];
+    p.epoch_accesses = sat_add(p.epoch_accesses, accesses);
+    p.epoch_fast += fast;
+    p.epoch_known += known;
     p.epoch_samples = sat_add(p.epoch_samples, taken);
     p.stats.samples += taken;
     return taken;

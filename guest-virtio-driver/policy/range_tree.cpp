@@ -22,7 +22,8 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
     *this = RangeTree{};
     bits_ = bits;
     split_samples_ = kMinSplitSamples;
-    cache_bits_ = log2_floor(bytes) - 8;
+    const unsigned cache_bits = log2_floor(bytes) - 8;
+    cache_shift_ = 64 - cache_bits;
     auto* at = static_cast<unsigned char*>(memory);
     uint32_t left = bytes;
     const auto take = [&](uint32_t size) {
@@ -31,7 +32,7 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
         left -= size;
         return taken;
     };
-    cache_ = reinterpret_cast<uint16_t*>(take(2U << cache_bits_));
+    cache_ = reinterpret_cast<uint16_t*>(take(2U << cache_bits));
     const auto families = (bytes / kNodeShare / sizeof(Node) - 1) / kFan;
     node_cap_ = static_cast<uint32_t>(families * kFan + 1);
     node_cap_ = node_cap_ < kMaxNodes ? node_cap_ : kMaxNodes;
@@ -78,38 +79,18 @@ uint16_t RangeTree::after(uint16_t i) const {
     return i;
 }
 
-bool RangeTree::record(uint64_t addr, uint32_t weight, uint8_t tier, Rng& rng) {
-    if (!covers(addr))
-        return false;
-    uint16_t i = cache_[hash(addr)];
-    const Node& guess = nodes_[i];
-    // Leaves partition the space: a leaf that holds the address is the leaf.
-    // A freed node begins at the very top, so it holds no address.
-    if (!guess.leaf() || ((addr - guess.start) >> guess.order) != 0)
-        i = find_slow(addr);
-    Node& n = nodes_[i];
-    n.level.now = sat_add(n.level.now, weight);
-    if (n.detail != kNone)
-        details_[n.detail].record(static_cast<unsigned>((addr >> kPageShift) & (kPages - 1)), tier, rng);
-    else
-        refine(i, addr, weight);
-    return true;
-}
-
 // Look closer where it pays: split, or count page by page.
-uint16_t RangeTree::refine(uint16_t i, uint64_t addr, uint32_t weight) {
+void RangeTree::refine(uint16_t i, uint64_t addr, uint32_t weight) {
     const Node& n = nodes_[i];
     if (n.level.now < uint64_t{split_samples_} * weight)
-        return i;
+        return;
     if (n.order == kLeafOrder) {
         if (!n.huge && !n.even)
             make_detail(i);
-        return i;
+    } else if (free_families_ != 0) {
+        split(i);
+        find_slow(addr);
     }
-    if (free_families_ == 0)
-        return i;
-    split(i);
-    return find_slow(addr);
 }
 
 void RangeTree::split(uint16_t i) {
@@ -187,18 +168,23 @@ void RangeTree::merge(uint16_t i) {
     leaves_ -= kFan - 1;
 }
 
+// All four are leaves that have been cold for some epochs.
+bool RangeTree::cold_family(uint32_t first, uint32_t weight) const {
+    for (unsigned c = 0; c < kFan; c++) {
+        const Node& child = nodes_[first + c];
+        if (child.level.average >= weight || !child.leaf() || child.detail != kNone || child.level.age < kColdEpochs)
+            return false;
+    }
+    return nodes_[first].order != 0;
+}
+
 // Merge families with less than about one sample an epoch.
 uint32_t RangeTree::merge_cold(uint32_t weight) {
     uint32_t merged = 0;
-    for (uint32_t i = 0; i < node_top_; i++) {
-        const Node& n = nodes_[i];
-        if (n.order == 0 || !mergeable(n) || family_heat(n) >= weight)
-            continue;
-        bool settled = true;
-        for (unsigned c = 0; c < kFan; c++)
-            settled = settled && nodes_[n.first_child + c].level.age >= kColdEpochs;
-        if (settled) {
-            merge(static_cast<uint16_t>(i));
+    for (uint32_t first = 1; first < node_top_; first += kFan) {
+        const uint16_t parent = nodes_[first].parent;
+        if (cold_family(first, weight) && family_heat(nodes_[parent]) < weight) {
+            merge(parent);
             merged++;
         }
     }

@@ -72,7 +72,22 @@ class RangeTree {
 
     // Count a sample of `weight` accesses, served by `tier` (0, 1 or unknown).
     // False when addr is outside.
-    bool record(uint64_t addr, uint32_t weight, uint8_t tier, Rng& rng);
+    bool record(uint64_t addr, uint32_t weight, uint8_t tier, Rng& rng) {
+        if (!covers(addr))
+            return false;
+        uint32_t i = cache_[hash(addr)];
+        // Leaves partition the space: a leaf that holds the address is the leaf.
+        // A freed node begins at the very top, so it holds no address.
+        if (!nodes_[i].leaf() || ((addr - nodes_[i].start) >> nodes_[i].order) != 0)
+            i = find_slow(addr);
+        Node& n = nodes_[i];
+        n.level.now = sat_add(n.level.now, weight);
+        if (n.detail == kNone)
+            refine(static_cast<uint16_t>(i), addr, weight);
+        else
+            details_[n.detail].record(static_cast<unsigned>((addr >> kPageShift) & (kPages - 1)), tier, rng);
+        return true;
+    }
 
     // End of epoch; `weight` is what a typical sample stands for now, `scale`
     // brings counts to the nominal length of an epoch (16.16 fixed point).
@@ -113,24 +128,25 @@ class RangeTree {
   private:
     uint16_t find_slow(uint64_t addr);
     [[nodiscard]] uint16_t after(uint16_t i) const;
-    uint16_t refine(uint16_t i, uint64_t addr, uint32_t weight);
+    void refine(uint16_t i, uint64_t addr, uint32_t weight);
     void split(uint16_t i);
     void merge(uint16_t i);
     [[nodiscard]] bool mergeable(const Node& n) const;
     [[nodiscard]] uint64_t family_heat(const Node& n) const;
+    [[nodiscard]] bool cold_family(uint32_t first, uint32_t weight) const;
     uint32_t merge_cold(uint32_t weight);
     uint32_t merge_for_room();
     uint32_t drop_details_for_room();
     void make_detail(uint16_t i);
     void settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change);
     [[nodiscard]] uint32_t hash(uint64_t addr) const {
-        return static_cast<uint32_t>(((addr >> kLeafOrder) * 0x9e3779b97f4a7c15ULL) >> (64 - cache_bits_));
+        return static_cast<uint32_t>(((addr >> kLeafOrder) * 0x9e3779b97f4a7c15ULL) >> cache_shift_);
     }
 
     Node* nodes_;
     PageDetail* details_;
     uint16_t* cache_; // leaf last seen for a hash of the address; always checked
-    unsigned cache_bits_;
+    unsigned cache_shift_; // of a 64-bit hash
     unsigned bits_;
     uint32_t node_cap_; // 1 + 4 * families
     uint32_t node_top_; // nodes ever used

@@ -109,6 +109,10 @@ void Ranking::add_leaf(Space& space, uint16_t index, const Horizon& horizon) {
     heat_ += node.level.average;
     if (node.level.age < kYoungEpochs)
         uncertain_ += node.level.average / 8;
+    if (detail == nullptr && node.level.dead()) {
+        add_dead(space, node);
+        return;
+    }
     if (detail == nullptr) {
         add_plain(space, node, LeafRank(space, node, nullptr, horizon));
         return;
@@ -116,6 +120,19 @@ void Ranking::add_leaf(Space& space, uint16_t index, const Horizon& horizon) {
     count_codes(*detail);
     detail->study(counts_, count_);
     add_detail(space, node, *detail, LeafRank(space, node, detail, horizon));
+}
+
+// Nothing is known of its heat but that there is none.
+void Ranking::add_dead(Space& space, Node& node) {
+    const uint32_t fast = node.walk_age == 255 ? 0 : node.fast_pages;
+    if (fast == 0)
+        return;
+    space.fast_pages += fast;
+    fast_[0] += fast;
+    if (node.blocked == 0) {
+        movable_fast_[0] += fast;
+        node.coldest = 0;
+    }
 }
 
 void Ranking::add_plain(Space& space, Node& node, const LeafRank& rank) {

@@ -80,6 +80,7 @@ class Ranking {
 
   private:
     void add_leaf(Space& space, uint16_t index, const Horizon& horizon);
+    void add_dead(Space& space, Node& node);
     void add_plain(Space& space, Node& node, const LeafRank& rank);
     void add_detail(Space& space, Node& node, PageDetail& detail, const LeafRank& rank);
     void count_codes(const PageDetail& detail);
