@@ -84,15 +84,14 @@ static bool batch_add(struct tiermem_batch *batch, unsigned long pfn,
 {
 	struct tm_interval *last = batch->nr ? &batch->ranges[batch->nr - 1] : NULL;
 
-	if (last && last->end == pfn) {
+	if (last && last->end == pfn)
 		last->end += nr;
-	} else if (last && last->start == pfn + nr) {
+	else if (last && last->start == pfn + nr)
 		last->start = pfn;
-	} else if (batch->nr < batch->max) {
+	else if (batch->nr < batch->max)
 		batch->ranges[batch->nr++] = (struct tm_interval) { pfn, pfn + nr };
-	} else {
+	else
 		return false;
-	}
 	batch->pages += nr;
 	return true;
 }

@@ -9,9 +9,11 @@ import tree
 TAG = re.compile(r"SPDX-License-Identifier: (\S+)")
 DEFAULT = "GPL-2.0-or-later"
 OTHER = {"spec/virtio_tiermem.h": "BSD-3-Clause"}
-# Formats without comments, texts that are a licence, files whose first bytes are input of a program, and patches,
+# Formats without comments (the kernel's Documentation/ABI, and Debian's changelog, copyright, source format and list
+# for dh_dkms are among them), texts that are a licence, files whose first bytes are input of a program, and patches,
 # which are under the licences of the files that they change.
-WITHOUT = ("*.json", "*.patch", "LICENSES/*", "*.bin", "*.png", "*.svg", ".gitignore", "tests/fuzz/corpus/*")
+WITHOUT = ("*.json", "*.patch", "LICENSES/*", "*.bin", "*.png", "*.svg", ".gitignore", "tests/fuzz/corpus/*",
+           "*/Documentation/ABI/*/*", "debian/changelog", "debian/copyright", "debian/source/format", "debian/*.dkms")
 
 
 def licensed():

@@ -174,8 +174,8 @@ bool virtio_tiermem_tier_attach(VirtIOTiermemTier *tier, const char *node_prop,
     }
     if (set->size / set->block_size > VIRTIO_TIERMEM_MAX_BLOCKS) {
         error_setg(errp, "'%s': node %" PRIu32 " has %" PRIu64 " bytes; at "
-                   "most %d pages of %" PRIu64 " bytes are supported (use a memory "
-                   "backend with larger pages)", node_prop, tier->node,
+                   "most %d pages of %" PRIu64 " bytes are supported (use a "
+                   "memory backend with larger pages)", node_prop, tier->node,
                    set->size, VIRTIO_TIERMEM_MAX_BLOCKS, set->block_size);
         return false;
     }
