@@ -73,7 +73,7 @@ def fragmented_rows(kernel):
     """A guest whose free memory is single pages between page cache and slab."""
     with Balloons(kernel, add=[programs.build("fragment")]) as balloons:
         log.step(f"{kernel}: spreading page cache and slab over the guest's memory")
-        balloons.machine.run(FRAGMENT, timeout=500)
+        balloons.machine.run(FRAGMENT, timeout=900)
         costs = measure(balloons, both_ways(balloons))
     for ours, theirs in BALLOON_DIRECTIONS.items():
         yield from compare(f"{kernel}, fragmented: {ours}", costs[ours], f"virtio-balloon {theirs}", costs[theirs],
