@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The driver's ends and beginnings: reboot, panic, kexec, removal, suspend, unplug. Nothing leaks, nothing is lost."""
+
+import threading
+
+import programs
+import pytest
+import tiers
+from tiermem_build import image
+from tiermem_vm import MachineError
+from tiers import MIB
+
+QUOTAS = {"fast_quota": 300 * MIB, "slow_quota": 200 * MIB}
+NODE = 512 * MIB
+ROUNDS = 50  # of rmmod and modprobe: issue 3
+
+
+def check_started(machine):
+    """A driver that has just been bound has met the quotas."""
+    machine.wait_driver()
+    tiers.wait_reached(machine)
+    assert tiers.values(machine, "requested") == list(QUOTAS.values())
+
+
+def leave(machine, command):
+    """Runs a command that ends the running kernel, and waits for the next one."""
+    before = machine.boot_id
+    thread = threading.Thread(target=_run_to_the_end, args=(machine, command))
+    thread.start()
+    thread.join()
+    machine.wait_ready()
+    assert machine.boot_id != before
+
+
+def _run_to_the_end(machine, command):
+    try:
+        machine.run(command, timeout=tiers.PATIENCE, check=False)
+    except MachineError as problem:
+        assert "rebooted" in str(problem), problem
+
+
+def complaints(machine):
+    """What the kernels complained of, but the panic that was asked for, and RCU stalls: a kernel that starts without a
+    reset of the time stamp counter may see its clock jump before any module is there."""
+    wanted = ("sysrq", "null pointer", "oops: ", "stall on cpu")
+    return [line for line in machine.complaints() if not any(word in line.lower() for word in wanted)]
+
+
+def test_reboot_panic_kexec(boot, kernel):
+    """One machine through all ways to another kernel. The new kernel always finds all of its memory, and the device
+    everything as it was set. [TM-DEV-RESET-1] [TM-DEV-RESET-2] [TM-DEV-RESET-3] [TM-DRV-RESET-1] [TM-DEV-INIT-2]"""
+    parts = image.build("mini", kernel)
+    machine = boot(kernel=kernel, **QUOTAS, add=[programs.build("kexec"), (parts["kernel"], "/boot/kernel"),
+                                                 (parts["initrd"], "/boot/initrd")])
+    machine.complaints_expected = True
+    check_started(machine)
+    whole = tiers.mem_total(machine)
+
+    leave(machine, "reboot -f")
+    check_started(machine)
+    machine.reboot()  # QEMU's reset, which the guest does not see coming
+    check_started(machine)
+    assert tiers.mem_total(machine) == whole
+
+    leave(machine, "kexec /boot/kernel /boot/initrd \"$(cat /proc/cmdline)\"")
+    check_started(machine)
+    assert len(machine.console.split("Linux version ")) - 1 == 4
+
+    leave(machine, "echo c >/proc/sysrq-trigger")
+    check_started(machine)
+    assert complaints(machine) == []
+
+
+def test_load_and_unload(guest):
+    """50 times: all memory is back each time, the quotas are met each time. [TM-DRV-RESET-1] [TM-DEV-RESET-1]"""
+    whole = tiers.mem_total(guest)
+    tiers.resize(guest, *QUOTAS.values())
+    shrunk = tiers.mem_total(guest)
+    for _ in range(ROUNDS):
+        guest.run("rmmod virtio_tiermem")
+        assert tiers.mem_total(guest) == whole
+        assert tiers.values(guest, "actual") == [NODE, NODE]
+        guest.run("modprobe virtio_tiermem")
+        assert tiers.values(guest, "actual") == list(QUOTAS.values()), "met before modprobe returns"
+        assert tiers.mem_total(guest) == shrunk
+    tiers.resize(guest, NODE, NODE)
+    assert tiers.mem_total(guest) == whole
+
+
+def test_unload_in_the_middle(guest):
+    """The driver is removed while it surrenders, and while it reclaims; memory in use makes it slow. [TM-DRV-RESET-1]"""
+    whole = tiers.mem_total(guest)
+    tiers.start(guest, "pattern 3600 200 40", "/tmp/pattern")
+    for quotas in ((100 * MIB, 300 * MIB), (NODE, 64 * MIB), (64 * MIB, NODE), (NODE, NODE)) * 3:
+        tiers.set_quota(guest, *quotas)
+        guest.run("rmmod virtio_tiermem")
+        assert tiers.values(guest, "actual") == [NODE, NODE]
+        assert tiers.mem_total(guest) == whole
+        guest.run("modprobe virtio_tiermem")
+    guest.run("killall -TERM pattern")
+    status, output = tiers.until(lambda: tiers.finished(guest, "/tmp/pattern"), lambda: "pattern still runs")
+    assert status == 0, output
+
+
+@pytest.mark.parametrize("state", ["mem", "freeze"])
+def test_suspend(guest, state):
+    """To RAM (S3) and to idle: the driver gives all back and meets the quotas again when it is woken.
+    [TM-DRV-RESET-1]"""
+    tiers.resize(guest, *QUOTAS.values())
+    shrunk = tiers.mem_total(guest)
+    if state not in guest.run("cat /sys/power/state").output.split():
+        pytest.skip(f"this guest's kernel cannot do '{state}'")
+    guest.events()
+    tiers.start(guest, f"echo {state} >/sys/power/state", "/tmp/suspend")
+    if state == "mem":
+        guest.wait_event("SUSPEND")
+        assert tiers.values(guest, "actual") == [NODE, NODE]
+        guest.qmp("system_wakeup")
+    else:
+        tiers.until(lambda: not tiers.device(guest)["driver-ready"], lambda: tiers.device(guest))
+        guest.qmp("system_powerdown")  # its button wakes a guest from idle
+    assert tiers.until(lambda: tiers.finished(guest, "/tmp/suspend"), lambda: guest.console[-2000:]) == (0, "")
+    tiers.wait_reached(guest)
+    assert tiers.mem_total(guest) == shrunk
+    tiers.resize(guest, NODE, NODE)
+
+
+def test_hot_unplug_and_plug(boot, kernel):
+    """The device goes and comes back while the guest runs; the new one has quotas of its own. [TM-DRV-RESET-1]
+    [TM-DEV-INIT-2]"""
+    machine = boot(kernel=kernel, **QUOTAS)
+    check_started(machine)
+    machine.qmp("device_del", id="tm0")
+    machine.wait_event("DEVICE_DELETED", matches=lambda data: data.get("device") == "tm0")
+    assert machine.qmp("query-tiermem") == []
+    assert machine.driver_state() == "absent"
+    whole = tiers.mem_total(machine)[0]
+    machine.qmp("device_add", driver="virtio-tiermem", id="tm0", fast_quota=QUOTAS["fast_quota"],
+                slow_quota=QUOTAS["slow_quota"])
+    tiers.until(lambda: machine.driver_state() == "bound", lambda: machine.console[-2000:])
+    check_started(machine)
+    assert tiers.mem_total(machine)[0] == whole - (2 * NODE - sum(QUOTAS.values()))
