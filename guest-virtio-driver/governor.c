@@ -15,9 +15,9 @@
  *
  * Out of memory: the notifier reclaims beyond the quota, more with each call of
  * one episode, and sends the worker to sleep. After that the worker is gentle:
- * it takes free pages only, and only when there are plenty, until the quota is
- * met. Each further OOM doubles the time it lies low. Without that, inflating
- * and deflating would fight.
+ * it takes free pages or page cache only when there is plenty, and leaves a part
+ * of it, until the quota is met. Each further OOM doubles the time it lies low.
+ * Without that, inflating and deflating would fight.
  */
 #include <linux/oom.h>
 #include <linux/virtio_config.h>
@@ -100,9 +100,17 @@ static int surrender_step(struct tiermem_tier *tier, unsigned long want,
 	}
 }
 
-/* While gentle: how hard it may be tried, or -EAGAIN for not at all. */
-static int gentle_effort(struct tiermem_tier *tier, enum tiermem_effort *most)
+/*
+ * While gentle: lowers how much is wanted and how hard it may be tried, or
+ * -EAGAIN for not at all. Leaves a part of what is plenty to the guest, so that
+ * the next process to need some does not run into the next OOM.
+ */
+static int gentle_limit(struct tiermem_tier *tier, unsigned long *want,
+			enum tiermem_effort *most)
 {
+	const unsigned long plenty = tier->size >> PLENTY_SHIFT;
+	unsigned long spare;
+
 	if (READ_ONCE(tier->pressure)) {
 		if (time_before(jiffies, READ_ONCE(tier->pressure_end)))
 			return -EAGAIN;
@@ -111,8 +119,17 @@ static int gentle_effort(struct tiermem_tier *tier, enum tiermem_effort *most)
 	if (!READ_ONCE(tier->gentle))
 		return 0;
 	*most = TIERMEM_TAKE_FREE;
-	return tiermem_free_pages_spare(tier) < tier->size >> PLENTY_SHIFT ?
-	       -EAGAIN : 0;
+	spare = tiermem_free_pages_spare(tier);
+	if (spare < plenty) {
+		/* Page cache that has grown again is no pressure either. */
+		*most = TIERMEM_TAKE_RECLAIM;
+		spare = tiermem_reclaimable_pages(tier);
+	}
+	if (spare < plenty)
+		return -EAGAIN;
+	*want = min(*want, ALIGN_DOWN(spare - plenty / 2,
+				      1UL << tier->min_order));
+	return *want ? 0 : -EAGAIN;
 }
 
 static void quota_met(struct tiermem_tier *tier)
@@ -141,10 +158,12 @@ static int run(struct tiermem_tier *tier, enum tiermem_effort most)
 		if (actual < requested) {
 			ret = reclaim_step(tier, requested - actual);
 		} else {
-			ret = gentle_effort(tier, &most);
+			unsigned long want = actual - requested;
+
+			ret = gentle_limit(tier, &want, &most);
+			effort = min(effort, most);
 			if (!ret)
-				ret = surrender_step(tier, actual - requested,
-						     &effort, most);
+				ret = surrender_step(tier, want, &effort, most);
 		}
 		if (!ret)
 			tier->backoff = 0;
