@@ -1016,12 +1016,12 @@ static void test_host_busy(void)
         return;
     }
     qtm_surrender(t, QTM_SLOW, QTM_SLOW_ADDR, MiB);
-    /* Slow enough to be under way until the test ends it. */
-    qtest_qmp_assert_success(qts,
-        "{ 'execute': 'migrate-set-parameters', 'arguments': {"
-        "  'max-bandwidth': 65536 } }");
+    fill_pattern(t, QTM_FAST_ADDR, DISCARD_SIZE);
+    /* Read slowly, so that it is under way until the test ends it. */
     qtest_qmp_assert_success(qts, "{ 'execute': 'migrate', 'arguments': {"
-                             "  'uri': 'exec:cat > /dev/null' } }");
+                             "  'uri': %s } }",
+                             "exec:while [ $(dd bs=4k count=1 2>/dev/null | "
+                             "wc -c) -gt 0 ]; do sleep 0.01; done");
     qtest_qmp_eventwait(qts, "RESUME");
     assert_answer(qtm_surrender(t, QTM_SLOW, QTM_HIGH_ADDR, MiB),
                   VIRTIO_TIERMEM_S_BUSY, 0, 63 * MiB);
