@@ -17,7 +17,7 @@ from tiermem_vm import Config, Machine, MachineError, accel  # noqa: E402
 PROGRAM = Path(__file__).parent / "guest/pebs-msr.c"
 # The debug store area is a user page: without SMAP the processor takes it.
 CPUS = {"format3": "Skylake-Server,-smap,x-tcg-pebs=3", "format4": "Icelake-Server,model=106,-smap,x-tcg-pebs=4"}
-CASES = 60  # at least; so that a program which ends early is noticed
+CASES = 55  # at least; so that a program which ends early is noticed
 
 
 @pytest.mark.parametrize("qemu_args", [[], ["-icount", "shift=0,sleep=off"]], ids=["plain", "icount"])

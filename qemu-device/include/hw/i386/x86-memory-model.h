@@ -5,7 +5,8 @@
  * Under TCG, memory accesses take no particular time.  A memory model tells
  * the performance counters (CPU property "x-tcg-pebs") how long an access
  * would have taken and where its data would have been.  It can be part of
- * QEMU or a TCG plugin; this header needs nothing else of QEMU.
+ * QEMU or a TCG plugin; this header needs nothing else of QEMU.  C++ includes
+ * it as extern "C".
  *
  * Without a model every access has X86_MEM_DEFAULT_LATENCY and comes from
  * X86_MEM_LOCAL_DRAM.
@@ -58,9 +59,6 @@ typedef void X86MemoryModelFn(void *opaque, unsigned int vcpu_index,
  * each vCPU before its next translation block.  Needs the BQL, which is held
  * while a plugin is installed.
  */
-#ifdef __cplusplus
-extern "C"
-#endif
 void x86_set_memory_model(X86MemoryModelFn *fn, void *opaque);
 
 #endif /* HW_I386_X86_MEMORY_MODEL_H */

@@ -169,7 +169,7 @@ static void pebs_put_regs(CPUX86State *env, uint64_t **out,
                           const uint8_t *order, int n)
 {
     for (int i = 0; i < n; i++) {
-        *(*out)++ = env->regs[order[i]];
+        *(*out)++ = order[i] < CPU_NB_REGS ? env->regs[order[i]] : 0;
     }
 }
 
@@ -210,8 +210,8 @@ static void pebs_put_gprs(CPUX86State *env, const PMUEvent *ev, uint64_t **out)
 static void pebs_put_xmms(CPUX86State *env, uint64_t **out)
 {
     for (int i = 0; i < 16; i++) {
-        *(*out)++ = env->xmm_regs[i].ZMM_Q(0);
-        *(*out)++ = env->xmm_regs[i].ZMM_Q(1);
+        *(*out)++ = i < CPU_NB_REGS ? env->xmm_regs[i].ZMM_Q(0) : 0;
+        *(*out)++ = i < CPU_NB_REGS ? env->xmm_regs[i].ZMM_Q(1) : 0;
     }
 }
 
