@@ -229,6 +229,13 @@ static void kick(struct tiermem_tier *tier)
 
 /* ---- The host changes something ---- */
 
+static void read_config(struct tiermem *tm)
+{
+	tiermem_device_read_config(tm);
+	if (virtio_has_feature(tm->vdev, VIRTIO_TIERMEM_F_QOS))
+		tiermem_sampler_set_budget(&tm->sampler, tm->qos.cpu_budget);
+}
+
 static void config_work(struct work_struct *work)
 {
 	struct tiermem *tm = container_of(work, struct tiermem, config_work);
@@ -236,7 +243,7 @@ static void config_work(struct work_struct *work)
 
 	if (!READ_ONCE(tm->running))
 		return;
-	tiermem_device_read_config(tm);
+	read_config(tm);
 	for (i = 0; i < tm->num_tiers; i++)
 		kick(&tm->tiers[i]);
 }
@@ -345,7 +352,7 @@ int tiermem_governor_start(struct tiermem *tm)
 	ret = register_oom(tm);
 	if (ret)
 		return ret;
-	tiermem_device_read_config(tm);
+	read_config(tm);
 	WRITE_ONCE(tm->running, true);
 	for (i = 0; i < tm->num_tiers; i++) {
 		tm->tiers[i].state = TIERMEM_IDLE;

@@ -110,16 +110,22 @@ static int setup(struct tiermem *tm)
 	ret = tiermem_stats_init(tm);
 	if (ret)
 		goto err_reservoirs;
-	ret = start(tm);
+	ret = tiermem_sampler_init(&tm->sampler);
 	if (ret)
 		goto err_stats;
+	ret = start(tm);
+	if (ret)
+		goto err_sampler;
 	ret = tiermem_sysfs_add(tm);
 	if (ret)
 		goto err_start;
+	tiermem_debugfs_add(tm);
 	return 0;
 
 err_start:
 	stop(tm);
+err_sampler:
+	tiermem_sampler_destroy(&tm->sampler);
 err_stats:
 	tiermem_stats_destroy(tm);
 err_reservoirs:
@@ -172,7 +178,9 @@ static void tiermem_remove(struct virtio_device *vdev)
 	struct tiermem *tm = vdev->priv;
 
 	unregister_reboot_notifier(&tm->reboot_nb);
+	tiermem_debugfs_remove(tm);
 	tiermem_sysfs_remove(tm);
+	tiermem_sampler_destroy(&tm->sampler);
 	stop(tm);
 	tiermem_stats_destroy(tm);
 	destroy_reservoirs(tm);
@@ -189,13 +197,22 @@ static void tiermem_config_changed(struct virtio_device *vdev)
 #ifdef CONFIG_PM_SLEEP
 static int tiermem_freeze(struct virtio_device *vdev)
 {
-	stop(vdev->priv);
+	struct tiermem *tm = vdev->priv;
+
+	tm->sampling_at_freeze = READ_ONCE(tm->sampler.source);
+	tiermem_sampler_stop(&tm->sampler);
+	stop(tm);
 	return 0;
 }
 
 static int tiermem_restore(struct virtio_device *vdev)
 {
-	return start(vdev->priv);
+	struct tiermem *tm = vdev->priv;
+
+	/* A machine without samples is still one with quotas. */
+	if (tm->sampling_at_freeze && tiermem_sampler_start(&tm->sampler))
+		dev_warn(&vdev->dev, "sampling did not start again\n");
+	return start(tm);
 }
 #endif
 

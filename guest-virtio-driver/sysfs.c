@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * sysfs: a folder for each tier, and one for the quality of service, below the
- * virtio device. Documented in Documentation/ABI/testing/sysfs-driver-virtio-tiermem.
+ * sysfs: a folder for each tier, one for the quality of service and one for the
+ * sampler (sysfs_sampler.c), below the virtio device. Documented in Documentation/ABI/testing/sysfs-driver-virtio-tiermem.
  */
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -253,6 +253,11 @@ int tiermem_sysfs_add(struct tiermem *tm)
 	ret = device_add_group(&tm->vdev->dev, &qos_group);
 	if (ret)
 		return ret;
+	ret = device_add_group(&tm->vdev->dev, &tiermem_sampler_group);
+	if (ret) {
+		device_remove_group(&tm->vdev->dev, &qos_group);
+		return ret;
+	}
 	for (i = 0; i < tm->num_tiers; i++) {
 		ret = add_tier(&tm->tiers[i]);
 		if (ret) {
@@ -269,5 +274,6 @@ void tiermem_sysfs_remove(struct tiermem *tm)
 
 	for (i = 0; i < tm->num_tiers; i++)
 		remove_tier(&tm->tiers[i]);
+	device_remove_group(&tm->vdev->dev, &tiermem_sampler_group);
 	device_remove_group(&tm->vdev->dev, &qos_group);
 }

@@ -35,6 +35,7 @@
 #include <linux/workqueue.h>
 
 #include "policy/range_set.h"
+#include "sampler.h"
 #include "virtio_tiermem.h"
 
 struct tiermem;
@@ -136,6 +137,11 @@ struct tiermem {
 	struct notifier_block oom_nb;
 	bool oom_registered;
 	struct notifier_block reboot_nb;
+
+	struct tiermem_sampler sampler;
+	bool sampling_at_freeze;
+	struct dentry *debugfs;
+	atomic_t stream_users;
 
 	struct work_struct stats_work;
 	struct virtio_tiermem_stat *stats;
@@ -240,5 +246,12 @@ unsigned long tiermem_reclaimable_pages(const struct tiermem_tier *tier);
 /* sysfs.c */
 int tiermem_sysfs_add(struct tiermem *tm);
 void tiermem_sysfs_remove(struct tiermem *tm);
+
+/* sysfs_sampler.c */
+extern const struct attribute_group tiermem_sampler_group;
+
+/* debugfs.c */
+void tiermem_debugfs_add(struct tiermem *tm);
+void tiermem_debugfs_remove(struct tiermem *tm);
 
 #endif /* TIERMEM_H */
