@@ -32,6 +32,7 @@
 #define BUCKETS 64
 /* More sides of an address space than this: flush all of its TLB. */
 #define FLUSH_SINGLY 4
+#define LOCK_ATTEMPTS 4
 /* Copied through a buffer that stays in the first or second level cache. */
 #define BOUNCE_BYTES (16 << 10)
 
@@ -299,13 +300,23 @@ static void refuse_all(struct batch *batch, enum tiermem_exchange_outcome outcom
 			batch->pairs[i].outcome = outcome;
 }
 
-/* Two mmap locks have no order of their own: the second is only tried. */
+/*
+ * Two mmap locks have no order of their own: one is waited for, the other only
+ * tried. If that fails it is the next one to be waited for.
+ */
 static bool lock_spaces(struct batch *batch)
 {
-	mmap_read_lock(batch->spaces[0].mm);
-	if (batch->nr_spaces < 2 || mmap_read_trylock(batch->spaces[1].mm))
-		return true;
-	mmap_read_unlock(batch->spaces[0].mm);
+	unsigned int attempt;
+
+	for (attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
+		struct mm_struct *first = batch->spaces[attempt % batch->nr_spaces].mm;
+
+		mmap_read_lock(first);
+		if (batch->nr_spaces == 1 ||
+		    mmap_read_trylock(batch->spaces[!(attempt & 1)].mm))
+			return true;
+		mmap_read_unlock(first);
+	}
 	return false;
 }
 

@@ -30,7 +30,7 @@ enum tiermem_exchange_outcome {
 	TIERMEM_EXCHANGED,
 	TIERMEM_REFUSED_UNAVAILABLE,	/* the kernel lacks a service */
 	TIERMEM_REFUSED_ARGUMENT,	/* an address is not aligned to the size */
-	TIERMEM_REFUSED_SPACE_BUSY,	/* the second mmap lock was not free */
+	TIERMEM_REFUSED_SPACE_BUSY,	/* two mmap locks were not free at a time */
 	TIERMEM_REFUSED_NOTIFIER,	/* an MMU notifier watches the space */
 	TIERMEM_REFUSED_MAPPING,	/* no mapping, or not private anonymous */
 	TIERMEM_REFUSED_LOCKED,		/* mlock */
@@ -86,8 +86,8 @@ struct tiermem_exchange_stats {
  *
  * Process context, may sleep. The caller holds no lock that page faults or
  * reclaim take, in particular no mmap lock. One call runs at a time, others
- * wait. Takes the mmap locks for reading: the first of a batch by waiting, the
- * second only if it is free.
+ * wait. Takes the mmap locks for reading; of two, one is waited for and the other
+ * is tried, a few times in turn.
  */
 unsigned int tiermem_exchange(struct tiermem_pair *pairs, unsigned int nr,
 			      struct tiermem_exchange_stats *stats);

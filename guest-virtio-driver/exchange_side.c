@@ -106,10 +106,14 @@ void tiermem_cursor_release(struct tiermem_cursor *cursor)
 	if (!cursor->lock)
 		return;
 	__acquire(cursor->lock);
-	if (cursor->table)
+	if (cursor->table) {
+#ifdef TIERMEM_HAVE_PTE_MAP_LOCK
+		__acquire(RCU);
+#endif
 		pte_unmap_unlock(cursor->table, cursor->lock);
-	else
+	} else {
 		spin_unlock(cursor->lock);
+	}
 	cursor->lock = NULL;
 	cursor->table = NULL;
 }
