@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the emulation costs: nanoseconds an access, printed and written to the log, never judged.
+"""What the emulation costs: nanoseconds an access, printed, never judged; and that code is the same while it is off.
 
 With PEBS_BASE_QEMU set to an unpatched QEMU of the same build, that is measured beside ours. All machines run
 at once and take turns, and the best round of each counts, so that a busy host disturbs them alike. The
@@ -8,11 +8,17 @@ kernel isolates page tables in all of them: without, QEMU's software TLB grows l
 
 import contextlib
 import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "scripts/lib"), str(Path(__file__).parent / "guest")]
 import pebs_perf  # noqa: E402
+from tiermem_build import guest_kernel  # noqa: E402
+from tiermem_vm import Config  # noqa: E402
 
 ACCESSES, TURNS = 4_000_000, 8
 SAMPLED = "perf record -d -c {period} -e r81d0:upp -o /tmp/cost.data -- "
@@ -56,3 +62,32 @@ def test_cost_of_sampling(capsys):
         for (what, kind), took in sorted(found.items(), key=lambda item: item[0][::-1]):
             print(f"\n{kind:10} {what:12} {took:6.2f} ns", end="")
     assert all(took > 0 for took in found.values())
+
+
+SECONDS = 30  # a boot with all translated code logged
+BLOCKS = 5000  # at least, or nothing much was compared
+HOST_POINTER = re.compile(r"\$?0x[5-7][0-9a-f]{11}")
+REGISTER_HINTS = re.compile(r" +(pref=|dead:).*")  # of the register allocator; in part not initialized
+
+
+def translated(qemu, log):
+    """Lines of the optimized intermediate code of a boot that goes the same way each time."""
+    command = [qemu, "-seed", "1", "-nodefaults", "-no-user-config", "-display", "none", "-L", "/usr/share/seabios",
+               "-L", "/usr/share/qemu", "-machine", "pc", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
+               "-rtc", "base=2026-01-01,clock=vm", "-cpu", MODEL, "-m", "256M", "-kernel",
+               guest_kernel.fetch("6.1").vmlinuz, "-append", "nokaslr", "-d", "op_opt", "-D", log]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, timeout=SECONDS, check=True, stderr=subprocess.DEVNULL)
+    with open(log, errors="replace") as lines:
+        return [REGISTER_HINTS.sub("", HOST_POINTER.sub("POINTER", line)) for line in lines]
+
+
+@pytest.mark.skipif("PEBS_BASE_QEMU" not in os.environ, reason="PEBS_BASE_QEMU names no unpatched QEMU to compare with")
+def test_translated_code_is_the_same_while_off(tmp_path):
+    ours = translated(pebs_perf.qemu().get("qemu", Config.qemu), tmp_path / "ours")
+    base = translated(os.environ["PEBS_BASE_QEMU"], tmp_path / "base")
+    common = min(len(ours), len(base)) - 1  # the last line can be cut
+    blocks = sum(line.startswith("OP after") for line in base[:common])
+    assert blocks >= BLOCKS
+    assert ours[:common] == base[:common]
+    print(f"{blocks} translation blocks are the same")
