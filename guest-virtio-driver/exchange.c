@@ -37,8 +37,13 @@
 #define BOUNCE_BYTES (16 << 10)
 
 /* What moves with the content. */
+#ifdef CONFIG_PAGE_IDLE_FLAG
+#define IDLE_FLAGS (BIT(PG_young) | BIT(PG_idle))
+#else
+#define IDLE_FLAGS 0
+#endif
 #define CONTENT_FLAGS (BIT(PG_dirty) | BIT(PG_referenced) | BIT(PG_workingset) | \
-		       BIT(PG_anon_exclusive))
+		       BIT(PG_anon_exclusive) | IDLE_FLAGS)
 
 struct batch {
 	struct tiermem_pair *pairs;

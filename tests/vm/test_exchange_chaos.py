@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pages are exchanged while programs drop, protect, move, lock, collapse and fork their memory, the kernel scans,
+migrates, compacts and collapses it, and others read it: no content is lost and all counters come back."""
+
+import re
+
+import exchange_kit
+import pytest
+import tiers
+
+SECONDS = 30
+BACKGROUND = """
+echo 1 >/proc/sys/kernel/numa_balancing
+cd /sys/kernel/debug/sched/numa_balancing && echo 50 >scan_period_min_ms && echo 20 >scan_delay_ms
+echo 100 >/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs
+( while sleep 0.3; do echo 1 >/proc/sys/vm/compact_memory; done ) >/dev/null 2>&1 &
+echo $! >/tmp/compacting
+"""
+CALM = "kill $(cat /tmp/compacting); echo 0 >/proc/sys/kernel/numa_balancing"
+# Pages of anonymous memory by which an idle guest differs between two looks: a few small processes come and go.
+SMALL = 512
+
+
+def counters(machine):
+    """The guest's counters that an exchange could get wrong."""
+    text = machine.run("cat /proc/vmstat").output
+    return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.M)}
+
+
+def settled(machine):
+    """Counters once nothing is isolated any more."""
+    def isolated():
+        found = counters(machine)
+        return found["nr_isolated_anon"] + found["nr_isolated_file"]
+    tiers.until(lambda: isolated() == 0, lambda: f"{isolated()} pages are isolated")
+    return counters(machine)
+
+
+@pytest.mark.parametrize("kind", ["mixed", "huge"])
+def test_chaos(boot, kernel, kind):
+    machine = boot(**exchange_kit.settings(kernel, cpus=4))
+    machine.run(f"modprobe {exchange_kit.NAME}")
+    before = settled(machine)
+    machine.run(BACKGROUND)
+    output = machine.run(f"exchange-chaos {SECONDS} {kind}", timeout=SECONDS + 240).output
+    machine.run(CALM)
+    after = settled(machine)
+    print(output)
+    lines = [exchange_kit.values(line) for line in output.splitlines()]
+    checks = [line for line in lines if "checked" in line]
+    found = next(line for line in lines if "exchanged" in line)
+    assert len(checks) == 2 and all(line["checked"] > 0 and line["wrong"] == 0 for line in checks), output
+    # The disturbances were there, and so were exchanges.
+    assert found["exchanged"] > 0 and (kind == "mixed" or found["huge"] == found["exchanged"]), output
+    assert after["numa_pte_updates"] > before["numa_pte_updates"]
+    assert found["rebuilt"] + found["zapped"] + found["split"] > 0, output
+    for name in ("nr_anon_pages", "nr_mlock", "nr_inactive_anon", "nr_active_anon", "nr_page_table_pages"):
+        assert abs(after[name] - before[name]) < SMALL, name
+    assert after["nr_anon_transparent_hugepages"] == before["nr_anon_transparent_hugepages"]
