@@ -53,6 +53,7 @@ def test_first_surrender_touches_nothing(boot, kernel):
     assert (after["minor-faults"] - before["minor-faults"]) * tiers.PAGE <= SHARE * SURRENDERED
 
 
+@tiers.newest_kernel_unless_full
 def test_node_around_the_pci_hole(boot, kernel):
     """The slow node lies on both sides of the PCI hole: both regions shrink and grow. [TM-DEV-CFG-4] [TM-DEV-CFG-5]
     [TM-DEV-CFG-6] [TM-DEV-CFG-7]"""

@@ -117,9 +117,11 @@ def check_patterns(boot, kernel, backend, seconds):
     assert tiers.kills(machine) == 0
 
 
-@pytest.mark.parametrize("kernel,backend", [("6.1", "ram"), ("6.12", "memfd"), ("6.1", "file"), ("6.12", "hugetlb")])
+@pytest.mark.parametrize("kernel,backend", [
+    pytest.param("6.1", "ram", marks=pytest.mark.full), ("6.12", "memfd"), ("6.1", "file"), ("6.12", "hugetlb")])
 def test_no_content_is_lost(boot, huge_pages, kernel, backend):
-    """[TM-DRV-SUR-1] [TM-DRV-SUR-2] [TM-DEV-SUR-3] [TM-DEV-SUR-8] [TM-DRV-REQ-5]"""
+    """(The storm above does the same in private memory.) [TM-DRV-SUR-1] [TM-DRV-SUR-2] [TM-DEV-SUR-3] [TM-DEV-SUR-8]
+    [TM-DRV-REQ-5]"""
     check_patterns(boot, kernel, backend, 30)
 
 

@@ -23,6 +23,7 @@ def events_of_guest_errors(machine):
     return [event for event in machine.events() if event["event"] == "TIERMEM_GUEST_ERROR"]
 
 
+@tiers.newest_kernel_unless_full
 def test_snapshot(boot, kernel):
     """savevm with much surrendered, then everything changes, then loadvm: as it was. [TM-DEV-SUR-3]"""
     machine = boot(kernel=kernel, snapshots=True, fast=256 * MIB, slow=256 * MIB, add=programs.all_programs())
@@ -42,6 +43,7 @@ def test_snapshot(boot, kernel):
     assert events_of_guest_errors(machine) == []
 
 
+@tiers.newest_kernel_unless_full
 def test_live_migration_in_the_middle_of_a_resize(boot, kernel):
     """The guest goes on with its resize at the destination, whose own quotas are the source's from then on."""
     settings = {"kernel": kernel, **SIZES, "add": programs.all_programs()}
@@ -73,6 +75,7 @@ def test_live_migration_in_the_middle_of_a_resize(boot, kernel):
     assert events_of_guest_errors(source) + events_of_guest_errors(target) == []
 
 
+@tiers.newest_kernel_unless_full
 def test_surrendered_pages_are_not_sent(boot, kernel):
     """Of a guest whose memory was all in use once, the migration sends what is left to it."""
     settings = {"kernel": kernel, **SIZES, "add": programs.all_programs()}

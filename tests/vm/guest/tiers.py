@@ -4,11 +4,16 @@
 import re
 import time
 
+import pytest
+
 MIB = 1 << 20
 PAGE = 4096
 NAMES = ["fast", "slow"]
 SYSFS = "/sys/bus/virtio/drivers/virtio_tiermem/virtio*"
 PATIENCE = 120  # seconds for what takes one or two on an idle host
+
+# For tests of what hardly depends on the guest's kernel: the older one only where there is time for everything.
+newest_kernel_unless_full = pytest.mark.parametrize("kernel", [pytest.param("6.1", marks=pytest.mark.full), "6.12"])
 
 
 def until(condition, what, timeout=PATIENCE, pause=0.1):
