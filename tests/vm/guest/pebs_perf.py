@@ -40,8 +40,8 @@ def machine(kernel, cpu, **settings):
     """A machine, to be started, that has emulated PEBS, perf and pebs-touch."""
     programs = tempfile.TemporaryDirectory()
     touch = build(TOUCH, programs.name)
-    config = Config(kernel=kernel, cpu=CPUS.get(cpu, cpu), accel="tcg", tiermem=False,
-                    add=[*perf_files(), (touch, "/bin/pebs-touch")], **{**qemu(), **settings})
+    config = Config(**{"kernel": kernel, "cpu": CPUS.get(cpu, cpu), "accel": "tcg", "tiermem": False,
+                       "add": [*perf_files(), (touch, "/bin/pebs-touch")], **qemu(), **settings})
     vm = Machine(config, name=f"pebs-{cpu}")
     vm.programs = programs  # as long as the machine may start
     return vm

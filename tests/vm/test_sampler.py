@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The driver's sampler in real guests: completeness and attribution on emulated PEBS, other users of PEBS, CPUs and
+modules that come and go, and the fallback to access bits.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "scripts/lib"), str(Path(__file__).parent / "guest")]
+import pebs_perf  # noqa: E402
+import samples  # noqa: E402
+import tiers  # noqa: E402
+
+PERIOD = 4093
+ACCESSES = 40_000_000
+# The ordinary run takes each kernel and each record format once; --full takes all pairs.
+PAIRS = [pytest.param(kernel, cpu, id=f"{kernel}-{cpu}",
+                      marks=[] if (kernel, cpu) in (("6.1", "skylake"), ("6.12", "icelake")) else pytest.mark.full)
+         for kernel in ("6.1", "6.12") for cpu in pebs_perf.CPUS]
+
+
+@contextlib.contextmanager
+def machine(kernel, cpu, **settings):
+    # The budget is for production; here no sample may be missing because the host is slow.
+    vm = pebs_perf.machine(kernel, cpu, **{"tiermem": True, "tiermem_options": "cpu-budget=1000", **settings})
+    with vm:
+        tiers.wait_probed(vm)
+        vm.run(pebs_perf.NO_THROTTLING)
+        yield vm
+        assert vm.complaints() == []
+
+
+def complete(pid, own, touched, period=PERIOD):
+    expected = touched.accesses / period
+    assert 0.99 <= len(own) / expected <= 1.01, f"process {pid}: {len(own)} of {expected:.0f}"
+
+
+@pytest.mark.skipif(not pebs_perf.PERF.exists(), reason=f"{pebs_perf.PERF} is not installed (linux-perf)")
+@pytest.mark.parametrize("kernel,cpu", PAIRS)
+def test_samples_are_complete_and_attributed(kernel, cpu):
+    with machine(kernel, cpu, cpus=1) as vm:
+        samples.set_up(vm, event="loads", period=PERIOD)
+        alone, touched = samples.of(vm, [f"load {ACCESSES} 900"])
+        for pid, own in samples.by_process(alone, touched).items():
+            complete(pid, own, touched[pid])
+            hot = sum(s.addr in touched[pid].hot for s in own) / len(own)
+            assert abs(hot - touched[pid].hot_share) <= 0.02
+        assert samples.strangers(alone, touched) == []
+
+        # Two tasks on one CPU: half of the drains are at context switches.
+        both, touched = samples.of(vm, [f"load {ACCESSES} 900", f"load {ACCESSES} 100"])
+        for pid, own in samples.by_process(both, touched).items():
+            complete(pid, own, touched[pid])
+        assert samples.strangers(both, touched) == []
+        counted = samples.counters(vm)
+        assert counted["lost_ring"] == "0"
+        assert counted["reasons"] == ""
+
+
+@pytest.mark.skipif(not pebs_perf.PERF.exists(), reason=f"{pebs_perf.PERF} is not installed (linux-perf)")
+def test_four_cpus_beside_perf():
+    """perf samples stores on every CPU meanwhile: both get their own records."""
+    with machine("6.12", "icelake", cpus=4) as vm:
+        samples.set_up(vm, event="loads", period=PERIOD)
+        vm.run("perf record -a -d -c 4093 -e r82d0:upp -o /tmp/perf.data -- sleep 1000 >/tmp/perf.log 2>&1 & "
+               "echo $! >/tmp/perf.pid; sleep 3")
+        some, touched = samples.of(vm, [f"load {ACCESSES // 2} 900", f"store {ACCESSES // 2} 900",
+                                        f"load {ACCESSES // 2} 500"])
+        vm.run("kill -INT $(cat /tmp/perf.pid); while kill -0 $(cat /tmp/perf.pid) 2>/dev/null; do sleep 0.2; done",
+               timeout=120)
+        stores = pebs_perf.samples(vm)
+        assert samples.strangers(some, touched) == []
+        loads = [pid for pid, own in samples.by_process(some, touched).items() if len(own) > 100]
+        assert len(loads) == 2
+        for pid in loads:
+            complete(pid, samples.by_process(some, touched)[pid], touched[pid])
+        (stored,) = [what for pid, what in touched.items() if pid not in loads]
+        inside = sum(ip in stored.code and (addr in stored.hot or addr in stored.cold) for addr, ip in stores)
+        assert inside / (stored.accesses / 4093) >= 0.97
+        assert int(samples.counters(vm)["foreign"]) > 0
+
+
+def test_cpus_and_module_come_and_go():
+    with machine("6.12", "icelake", cpus=2) as vm:
+        samples.set_up(vm, event="loads", period=61, enabled=1)
+        vm.run("for i in 1 2; do pebs-touch load 2000000000 900 >/dev/null & echo $! >>/tmp/pids; done")
+        cpu = "/sys/devices/system/cpu/cpu1/online"
+        for _ in range(5):
+            vm.run(f"echo 0 >{cpu}; sleep 0.2; echo 1 >{cpu}; sleep 0.2", timeout=120)
+        before = int(samples.counters(vm)["records"])
+        vm.run("sleep 1")
+        assert int(samples.counters(vm)["records"]) > before
+        for _ in range(5):
+            vm.run(f"rmmod virtio_tiermem && modprobe virtio_tiermem && cd {samples.SAMPLER} && "
+                   "echo 61 >period && echo 1 >enabled && sleep 0.2", timeout=120)
+        vm.run("kill $(cat /tmp/pids)")
+        assert samples.counters(vm)["source"] == "pebs"
+
+
+def test_bad_values_change_nothing():
+    with machine("6.1", "skylake", cpus=1) as vm:
+        before = samples.counters(vm)
+        for name, values in {"period": ["0", "28", "16777217", "-1", "x", "99999999999999999999"],
+                             "event": ["", "nothing", "loadsx"], "enabled": ["2", "maybe"]}.items():
+            for value in values:
+                refused = vm.run(f"cd {samples.SAMPLER} && echo '{value}' >{name}", check=False)
+                assert refused.status != 0, f"{name} took '{value}'"
+        assert samples.counters(vm) == before
+        samples.set_up(vm, enabled=1)
+        for name, value in (("event", "stores"), ("enabled", "1")):
+            refused = vm.run(f"cd {samples.SAMPLER} && echo {value} >{name}", check=False)
+            assert refused.status != 0 and "busy" in refused.output.lower()
+        refused = vm.run(f"dd if={samples.STREAM} bs=31 count=1", check=False)
+        assert "Invalid argument" in refused.output
+
+
+@pytest.mark.parametrize("kernel", ["6.1", "6.12"])
+def test_access_bits_where_there_is_no_pebs(kernel):
+    with machine(kernel, "max", cpus=2) as vm:
+        some, touched = samples.of(vm, ["load 60000000 900"])
+        counted = samples.counters(vm)
+        assert "pebs: the CPU has no PEBS" in counted["reasons"]
+        (pid, what), = touched.items()
+        own = [s for s in some if s.tgid == pid]
+        assert any(s.addr in what.hot for s in own) and any(s.addr in what.cold for s in own)
+        # Its cost is not hidden.
+        assert int(counted["ptes"]) > int(counted["records"]) > 0
+        assert int(counted["flushes"]) > 0
