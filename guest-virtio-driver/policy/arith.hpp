@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace tm {
+namespace tiermem {
 
 template <typename T> constexpr T sat_add(T a, T b) {
     T sum{};
@@ -25,20 +25,20 @@ constexpr uint64_t sat_mul(uint64_t a, uint64_t b) {
     return __builtin_mul_overflow(a, b, &product) ? ~uint64_t{0} : product;
 }
 
-// a * b / c without overflow of the product where the result fits; c > 0.
-// Loses at most the low bits that a shift must drop when the product is large.
+// a * b / c for c > 0; saturates. Where the product does not fit, the low bits
+// of the larger factor are lost, which is less than 1/2^31 of the result unless
+// that is small itself.
 constexpr uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c) {
+    if (a < b)
+        return mul_div(b, a, c);
     uint64_t product = 0;
+    unsigned shift = 0;
     while (__builtin_mul_overflow(a, b, &product)) {
-        if (a < b)
-            b >>= 1;
-        else
-            a >>= 1;
-        c >>= 1;
-        if (c == 0)
-            return ~uint64_t{0};
+        a >>= 1;
+        shift++;
     }
-    return product / c;
+    const uint64_t quotient = product / c;
+    return shift != 0 && quotient >> (64 - shift) != 0 ? ~uint64_t{0} : quotient << shift;
 }
 
 constexpr uint32_t clamp_u32(uint64_t v) { return v > 0xffffffffU ? 0xffffffffU : static_cast<uint32_t>(v); }
@@ -170,6 +170,6 @@ class Rng {
     uint64_t state_;
 };
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

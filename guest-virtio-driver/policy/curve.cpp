@@ -2,7 +2,7 @@
 // curve.cpp - see curve.hpp
 #include "curve.hpp"
 
-namespace tm {
+namespace tiermem {
 
 uint32_t make_curve(const Ranking& ranking, tm_curve_point* points) {
     constexpr unsigned per_point = kRanks / TM_CURVE_POINTS;
@@ -24,4 +24,4 @@ uint32_t make_curve(const Ranking& ranking, tm_curve_point* points) {
     return filled;
 }
 
-} // namespace tm
+} // namespace tiermem

@@ -8,11 +8,11 @@
 #include "policy.h"
 #include "ranking.hpp"
 
-namespace tm {
+namespace tiermem {
 
 // Fill `points` (TM_CURVE_POINTS of them); returns how many.
 uint32_t make_curve(const Ranking& ranking, tm_curve_point* points);
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

@@ -3,16 +3,17 @@
 //
 // A minifloat: four bits of exponent, four of mantissa, no sign. Codes 0..31
 // mean 0..31; from there each step is 1/16 of the octave. The unit is 1/16 of
-// a sample, so a count is exact up to 32 samples and then within 6 %, without
-// bias: what does not fit is rounded up with the right probability (Morris,
-// "Counting large numbers of events in small registers", CACM 1978).
+// a sample. A count is exact up to 32 samples; beyond, what does not fit is
+// rounded up with the right probability (Morris, "Counting large numbers of
+// events in small registers", CACM 1978): without bias, with a standard error
+// that grows to 18 % at most.
 // Largest value: 31 << 14 units, about 31,700 samples.
 #ifndef TIERMEM_POLICY_HEAT_CODE_HPP
 #define TIERMEM_POLICY_HEAT_CODE_HPP
 
 #include "arith.hpp"
 
-namespace tm {
+namespace tiermem {
 
 inline constexpr uint32_t kSampleUnits = 16;
 
@@ -73,6 +74,6 @@ constexpr uint8_t code_half(uint8_t code) {
     return code >= 32 ? static_cast<uint8_t>(code - 16) : static_cast<uint8_t>(code >> 1);
 }
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

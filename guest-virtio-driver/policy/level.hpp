@@ -18,7 +18,7 @@
 
 #include "arith.hpp"
 
-namespace tm {
+namespace tiermem {
 
 struct Level {
     uint32_t now;       // accesses counted in this epoch
@@ -69,8 +69,9 @@ struct Level {
         // The spread caused by a change says nothing about the level after it.
         const uint32_t habit = (age < 3 ? usual[1] : spread) / sqrt_about(known_epochs());
         const uint32_t sure = sat_sub(average, habit > error ? habit : error);
-        if (age == 1 && before[0] < sure)
-            return before[0];
+        const uint32_t lower = before[0] < before[1] ? before[0] : before[1];
+        if (age == 1 && lower < sure)
+            return lower;
         // Nor more than twice what the last two epochs saw, and two samples.
         const uint32_t recent = before[0] > before[1] ? before[0] : before[1];
         const uint32_t limit = sat_add(sat_add(recent, recent), sat_add(weight, weight));
@@ -121,6 +122,6 @@ struct Level {
     }
 };
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

@@ -2,7 +2,7 @@
 // page_detail.cpp - see page_detail.hpp
 #include "page_detail.hpp"
 
-namespace tm {
+namespace tiermem {
 
 void PageDetail::reset(uint16_t node) {
     *this = PageDetail{};
@@ -87,4 +87,4 @@ void PageDetail::study(const CodeCount* counts, unsigned number) {
     even = mean >= 4 * kSampleUnits && excess == 0;
 }
 
-} // namespace tm
+} // namespace tiermem

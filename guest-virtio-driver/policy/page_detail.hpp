@@ -14,7 +14,7 @@
 
 #include "heat_code.hpp"
 
-namespace tm {
+namespace tiermem {
 
 inline constexpr unsigned kPages = 512;
 inline constexpr uint16_t kNone = 0xffff;
@@ -92,6 +92,6 @@ struct PageDetail {
 
 };
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

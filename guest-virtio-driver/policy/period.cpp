@@ -4,7 +4,7 @@
 
 #include "arith.hpp"
 
-namespace tm {
+namespace tiermem {
 
 namespace {
 // At this uncertainty and above, the whole budget; below it, in proportion,
@@ -40,4 +40,4 @@ uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
     return close && affordable ? terms.current : period;
 }
 
-} // namespace tm
+} // namespace tiermem

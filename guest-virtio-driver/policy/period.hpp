@@ -7,7 +7,7 @@
 
 #include "policy.h"
 
-namespace tm {
+namespace tiermem {
 
 struct PeriodTerms {
     uint64_t accesses;        // that the samples of the epoch stood for
@@ -21,6 +21,6 @@ struct PeriodTerms {
 // where the difference is less than a quarter.
 uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms);
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

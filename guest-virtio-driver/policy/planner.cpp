@@ -2,7 +2,7 @@
 // planner.cpp - see planner.hpp
 #include "planner.hpp"
 
-namespace tm {
+namespace tiermem {
 
 namespace {
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
@@ -327,4 +327,4 @@ void note_moved(Space& space, uint64_t addr, uint32_t pages, const uint64_t (&do
         n.blocked = kBlockedEpochs;
 }
 
-} // namespace tm
+} // namespace tiermem

@@ -13,7 +13,7 @@
 #include "ranking.hpp"
 #include "residency.hpp"
 
-namespace tm {
+namespace tiermem {
 
 // How many pages may and should move, and how hot they must be.
 struct Goal {
@@ -95,6 +95,6 @@ PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const
 void note_moved(Space& space, uint64_t addr, uint32_t pages, const uint64_t (&done)[8], const uint64_t (&refused)[8],
                 Direction direction);
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

@@ -9,7 +9,7 @@
 #include "planner.hpp"
 #include "policy_state.hpp"
 
-namespace tm {
+namespace tiermem {
 namespace {
 
 constexpr uint64_t kSecond = 1000000000;
@@ -156,9 +156,9 @@ tm_range describe(const Node& n) {
 }
 
 } // namespace
-} // namespace tm
+} // namespace tiermem
 
-using namespace tm;
+using namespace tiermem;
 
 void tm_policy_config_default(tm_policy_config* config) {
     *config = tm_policy_config{};

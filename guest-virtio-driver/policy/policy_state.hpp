@@ -10,11 +10,11 @@
 
 struct tm_policy {
     tm_policy_config config;
-    tm::SpaceTable spaces; // its memory follows this structure
-    tm::Space* last_space; // of the last sample
-    tm::Ranking ranking;   // as of the last epoch
-    tm::Residency residency;
-    tm::Rng rng;
+    tiermem::SpaceTable spaces; // its memory follows this structure
+    tiermem::Space* last_space; // of the last sample
+    tiermem::Ranking ranking;   // as of the last epoch
+    tiermem::Residency residency;
+    tiermem::Rng rng;
     uint64_t last_ns;
     uint64_t quota_pages;
     uint64_t epoch_accesses; // since the last epoch, as is what follows

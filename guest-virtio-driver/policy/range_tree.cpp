@@ -2,7 +2,7 @@
 // range_tree.cpp - see range_tree.hpp
 #include "range_tree.hpp"
 
-namespace tm {
+namespace tiermem {
 
 namespace {
 // A quarter of the memory for nodes, the rest for page details: 256 KiB is
@@ -321,4 +321,4 @@ void RangeTree::forget(uint64_t start, uint64_t end) {
     }
 }
 
-} // namespace tm
+} // namespace tiermem

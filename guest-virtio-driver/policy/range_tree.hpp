@@ -22,7 +22,7 @@
 #include "level.hpp"
 #include "page_detail.hpp"
 
-namespace tm {
+namespace tiermem {
 
 inline constexpr unsigned kPageShift = 12;
 inline constexpr unsigned kLeafOrder = 21;
@@ -163,6 +163,6 @@ class RangeTree {
     uint64_t details_refused_;
 };
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

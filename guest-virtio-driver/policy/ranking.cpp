@@ -2,7 +2,7 @@
 // ranking.cpp - see ranking.hpp
 #include "ranking.hpp"
 
-namespace tm {
+namespace tiermem {
 
 namespace {
 // Heat is expected to last about as long as it has lasted already (Lindy), with
@@ -203,10 +203,12 @@ void Ranking::add_code(Node& node, const PageDetail& detail, const LeafRank& ran
 
 void Ranking::add_detail(Space& space, Node& node, PageDetail& detail, const LeafRank& rank) {
     const uint64_t unit_heat = mul_div(node.level.average, 256, detail.weight());
-    for (unsigned i = 0; i < count_; i++)
-        add_code(node, detail, rank, counts_[i], unit_heat);
-    node.fast_pages = detail.fast.count();
+    node.fast_pages = 0;
     node.present_pages = detail.movable.count();
+    for (unsigned i = 0; i < count_; i++) {
+        add_code(node, detail, rank, counts_[i], unit_heat);
+        node.fast_pages += counts_[i].fast;
+    }
     space.fast_pages += node.fast_pages;
 }
 
@@ -225,4 +227,4 @@ uint32_t Ranking::uncertain_milli() const {
     return milli > 1000 ? 1000 : static_cast<uint32_t>(milli);
 }
 
-} // namespace tm
+} // namespace tiermem

@@ -14,7 +14,7 @@
 
 #include "space.hpp"
 
-namespace tm {
+namespace tiermem {
 
 inline constexpr unsigned kRanks = 512;
 inline constexpr int kRankBias = 128;
@@ -99,6 +99,6 @@ class Ranking {
     uint64_t uncertain_;
 };
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

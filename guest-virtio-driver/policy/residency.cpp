@@ -2,12 +2,13 @@
 // residency.cpp - see residency.hpp
 #include "residency.hpp"
 
-namespace tm {
+namespace tiermem {
 
 namespace {
 constexpr uint8_t kNever = 255;
 constexpr uint8_t kStale = 32;       // epochs after which a hot range is walked again
 constexpr uint8_t kStaleMissing = 4; // when samples fell on pages not known
+constexpr uint8_t kFresh = 16;       // the hand passes over what is younger
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 
 bool is_due(const Node& n, const PageDetail* d) {
@@ -118,8 +119,10 @@ void Residency::commit(Space& space, uint16_t upto) {
         Node& n = space.tree.node(i);
         if (n.order != kLeafOrder && (whole || n.start > leaf_start_)) {
             const bool here = n.start == leaf_start_;
-            n.present_pages = here ? clamp_u32(present_) : 0;
-            n.fast_pages = here ? clamp_u32(fast_) : 0;
+            // It may have been split since the hand came to it.
+            const uint64_t present = present_ < n.pages() ? present_ : n.pages();
+            n.present_pages = here ? clamp_u32(present) : 0;
+            n.fast_pages = here ? clamp_u32(fast_ < present ? fast_ : present) : 0;
             n.walk_age = 0;
         }
         i = space.tree.next(i);
@@ -144,7 +147,8 @@ bool Residency::turn_in(Space& space, Walker& walker) {
             commit(space, leaf);
             leaf_start_ = space.tree.node(leaf).start;
         }
-        if (space.tree.node(leaf).order == kLeafOrder)
+        // What is known of a page that was refused must not be lost too soon.
+        if (space.tree.node(leaf).order == kLeafOrder && space.tree.node(leaf).walk_age >= kFresh)
             note_window(space, leaf, window);
         fast_ += count_pages(window.fast);
         present_ += count_pages(window.present);
@@ -156,4 +160,4 @@ bool Residency::turn_in(Space& space, Walker& walker) {
     return true;
 }
 
-} // namespace tm
+} // namespace tiermem

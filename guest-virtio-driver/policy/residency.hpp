@@ -12,7 +12,7 @@
 #include "policy.h"
 #include "space.hpp"
 
-namespace tm {
+namespace tiermem {
 
 // The caller's walk callback with what is left of the budget.
 class Walker {
@@ -56,6 +56,6 @@ class Residency {
     uint32_t due_slot_;
 };
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

@@ -2,7 +2,7 @@
 // space.cpp - see space.hpp
 #include "space.hpp"
 
-namespace tm {
+namespace tiermem {
 
 namespace {
 constexpr uint32_t kAbsent = 0xffffffff;
@@ -79,4 +79,4 @@ Space* SpaceTable::remove(uint64_t id) {
     return space;
 }
 
-} // namespace tm
+} // namespace tiermem

@@ -5,7 +5,7 @@
 
 #include "range_tree.hpp"
 
-namespace tm {
+namespace tiermem {
 
 struct Space {
     uint64_t id;
@@ -49,6 +49,6 @@ class SpaceTable {
     uint32_t count_;
 };
 
-} // namespace tm
+} // namespace tiermem
 
 #endif

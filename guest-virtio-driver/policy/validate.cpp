@@ -13,7 +13,7 @@
 //  9  memory held is the sum of what was allocated
 #include "policy_state.hpp"
 
-namespace tm {
+namespace tiermem {
 
 namespace {
 bool child_ok(const Node& parent, uint16_t parent_index, const Node& child, unsigned c) {
@@ -86,15 +86,15 @@ int SpaceTable::validate() const {
     return used == count_ && indexed == count_ ? 0 : 8;
 }
 
-} // namespace tm
+} // namespace tiermem
 
 int tm_policy_validate(const tm_policy* policy) {
     const int broken = policy->spaces.validate();
     if (broken != 0)
         return broken;
-    uint64_t bytes = sizeof(tm_policy) + tm::SpaceTable::bytes_for(policy->config.max_spaces);
+    uint64_t bytes = sizeof(tm_policy) + tiermem::SpaceTable::bytes_for(policy->config.max_spaces);
     for (uint32_t i = 0; i < policy->spaces.top(); i++) {
-        const tm::Space* space = policy->spaces.slot(i);
+        const tiermem::Space* space = policy->spaces.slot(i);
         if (space == nullptr)
             continue;
         bytes += space->bytes;

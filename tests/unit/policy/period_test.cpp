@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// period_test.cpp - how densely to sample
+#include <criterion/criterion.h>
+
+#include "arith.hpp"
+#include "period.hpp"
+
+using namespace tiermem;
+
+namespace {
+tm_policy_config defaults() {
+    tm_policy_config config;
+    tm_policy_config_default(&config);
+    return config;
+}
+
+// 0.5 % of 500 ms at 60 ns a sample are 41,666 samples.
+PeriodTerms terms(uint64_t accesses, uint32_t uncertain) { return {accesses, 500000000, 5, uncertain, 4093}; }
+} // namespace
+
+Test(period, uncertainty_takes_the_whole_budget) {
+    const tm_policy_config c = defaults();
+    cr_assert_eq(next_period(c, terms(41666 * 200ULL, 1000)), 201U);
+    cr_assert_eq(next_period(c, terms(41666 * 200ULL, 3)), 201U);
+}
+
+Test(period, certainty_takes_a_sixteenth) {
+    const tm_policy_config c = defaults();
+    const uint32_t settled = next_period(c, terms(41666 * 100ULL, 0));
+    cr_assert(settled > 1590 && settled < 1610, "%u", settled);
+    const uint32_t half = next_period(c, terms(41666 * 100ULL, 1));
+    cr_assert(half > 290 && half < 310, "%u", half);
+}
+
+Test(period, limits) {
+    tm_policy_config c = defaults();
+    cr_assert_eq(next_period(c, terms(1, 1000)), c.period_min);
+    cr_assert_eq(next_period(c, terms(~uint64_t{0}, 1000)), c.period_max);
+    PeriodTerms none = terms(1000000, 1000);
+    none.cpu_permille = 0;
+    cr_assert_eq(next_period(c, none), c.period_max);
+    PeriodTerms idle = terms(0, 1000);
+    cr_assert_eq(next_period(c, idle), 4093U);
+    c.sample_cost_ns = 0;
+    cr_assert_eq(next_period(c, terms(1000, 1000)), c.period_min);
+}
+
+Test(period, small_differences_change_nothing) {
+    const tm_policy_config c = defaults();
+    PeriodTerms t = terms(41666 * 200ULL, 1000);
+    t.current = 220;
+    cr_assert_eq(next_period(c, t), 220U);
+    t.current = 199;
+    cr_assert_eq(next_period(c, t), 201U, "the budget comes first");
+    t.current = 400;
+    cr_assert_eq(next_period(c, t), 201U);
+}

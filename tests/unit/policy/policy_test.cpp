@@ -1,0 +1,626 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// policy_test.cpp - the C face: arguments, the life of a policy, whole epochs
+#include <criterion/criterion.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "host.hpp"
+#include "host_services.h"
+#include "policy_state.hpp"
+
+namespace host {
+size_t allocations = 0;
+int allowed = -1;
+} // namespace host
+
+void* tm_host_alloc(size_t bytes) {
+    if (host::allowed == 0)
+        return nullptr;
+    host::allowed -= host::allowed > 0 ? 1 : 0;
+    host::allocations++;
+    return std::calloc(1, bytes);
+}
+
+void tm_host_free(void* memory) {
+    host::allocations -= memory != nullptr ? 1 : 0;
+    std::free(memory);
+}
+
+void Machine::map(uint64_t space, uint64_t start, uint64_t pages, bool on_fast) {
+    for (uint64_t p = 0; p < pages; p++) {
+        present.insert({space, start / 4096 + p});
+        if (on_fast)
+            fast.insert({space, start / 4096 + p});
+    }
+}
+
+int Machine::walk(void* context, uint64_t space, uint64_t start, uint64_t end, tm_window* window) {
+    auto& m = *static_cast<Machine*>(context);
+    m.walks++;
+    if (m.fail_after >= 0 && m.walks > m.fail_after)
+        return TM_ERR_ABSENT;
+    const auto first = m.present.lower_bound({space, start / 4096});
+    if (first == m.present.end() || first->first != space || first->second >= end / 4096)
+        return 0;
+    const uint64_t base = first->second / 512 * 512;
+    window->start = m.lie ? end : base * 4096;
+    window->huge = m.huge.count({space, base / 512}) != 0 ? 1 : 0;
+    for (auto it = first; it != m.present.end() && it->first == space && it->second < base + 512; ++it) {
+        const uint64_t p = it->second - base;
+        window->present[p / 64] |= uint64_t{1} << (p % 64);
+        if (m.fast.count(*it) != 0)
+            window->fast[p / 64] |= uint64_t{1} << (p % 64);
+    }
+    return 1;
+}
+
+tm_outcome Machine::carry_out(const tm_move& move) {
+    tm_outcome o{};
+    for (uint64_t i = 0; i < move.pages; i++) {
+        const std::pair hot{move.promote_space, move.promote_addr / 4096 + i};
+        const std::pair cold{move.demote_space, move.demote_addr / 4096 + i};
+        const bool hot_ok = move.promote_space == TM_SPACE_NONE || (present.count(hot) != 0 && fast.count(hot) == 0);
+        const bool cold_ok = move.demote_space == TM_SPACE_NONE || fast.count(cold) != 0;
+        const uint64_t bit = uint64_t{1} << (i % 64);
+        o.refused_promote[i / 64] |= hot_ok ? 0 : bit;
+        o.refused_demote[i / 64] |= cold_ok ? 0 : bit;
+        if (!hot_ok || !cold_ok)
+            continue;
+        o.done[i / 64] |= bit;
+        if (move.promote_space != TM_SPACE_NONE)
+            fast.insert(hot);
+        if (move.demote_space != TM_SPACE_NONE)
+            fast.erase(cold);
+    }
+    return o;
+}
+
+namespace {
+constexpr uint64_t kHeap = 0x555500000000;
+constexpr uint64_t kMiB = 1 << 20;
+
+tm_policy_config defaults() {
+    tm_policy_config config;
+    tm_policy_config_default(&config);
+    return config;
+}
+
+struct Fixture {
+    explicit Fixture(const tm_policy_config& config = defaults()) : moves(8192) {
+        cr_assert_eq(tm_policy_create(&config, &policy), 0);
+        input.now_ns = 1;
+        input.bandwidth = 256 * kMiB;
+        input.cpu_permille = 5;
+    }
+    Fixture(const Fixture&) = delete;
+    Fixture& operator=(const Fixture&) = delete;
+    ~Fixture() { tm_policy_destroy(policy); }
+
+    uint32_t samples(uint64_t space, uint64_t start, uint64_t bytes, int count, uint8_t tier = TM_TIER_UNKNOWN) {
+        uint32_t taken = 0;
+        for (int i = 0; i < count; i++) {
+            state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+            const tm_sample s{space, start + (state >> 20) % bytes, 100, tier, {0, 0, 0}};
+            taken += tm_policy_samples(policy, &s, 1);
+        }
+        return taken;
+    }
+    // An epoch; its steps are carried out and reported.
+    tm_epoch_result epoch() {
+        input.now_ns += 500000000;
+        input.fast_free = input.fast_quota - machine.fast.size() * 4096;
+        tm_epoch_result r{};
+        cr_assert_eq(tm_policy_epoch(policy, &input, Machine::walk, &machine, moves.data(),
+                                     static_cast<uint32_t>(moves.size()), &r), 0);
+        for (uint32_t m = 0; m < r.moves; m++) {
+            const tm_outcome o = machine.carry_out(moves[m]);
+            tm_policy_moved(policy, &moves[m], &o);
+        }
+        check();
+        return r;
+    }
+    void check() const { cr_assert_eq(tm_policy_validate(policy), 0, "invariant %d", tm_policy_validate(policy)); }
+    [[nodiscard]] tm_policy_stats stats() const {
+        tm_policy_stats s{};
+        tm_policy_get_stats(policy, &s);
+        return s;
+    }
+    [[nodiscard]] uint64_t fast_in(uint64_t space, uint64_t start, uint64_t bytes) const {
+        uint64_t n = 0;
+        for (uint64_t p = 0; p < bytes / 4096; p++)
+            n += machine.fast.count({space, start / 4096 + p});
+        return n;
+    }
+
+    tm_policy* policy = nullptr;
+    tm_epoch_input input{};
+    Machine machine;
+    std::vector<tm_move> moves;
+    uint64_t state = 1;
+};
+
+void refused(void (*change)(tm_policy_config&)) {
+    tm_policy_config config = defaults();
+    change(config);
+    tm_policy* policy = nullptr;
+    cr_assert_eq(tm_policy_create(&config, &policy), TM_ERR_ARGUMENT);
+    cr_assert_null(policy);
+}
+} // namespace
+
+Test(policy, configurations_out_of_range_are_refused) {
+    refused([](tm_policy_config& c) { c.tiers = 0; });
+    refused([](tm_policy_config& c) { c.tiers = 1; });
+    refused([](tm_policy_config& c) { c.tiers = 3; });
+    refused([](tm_policy_config& c) { c.max_spaces = 0; });
+    refused([](tm_policy_config& c) { c.max_spaces = 65537; });
+    refused([](tm_policy_config& c) { c.space_bytes = 16 * 1024 - 1; });
+    refused([](tm_policy_config& c) { c.space_bytes = 64 * 1024 * 1024 + 1; });
+    refused([](tm_policy_config& c) { c.address_bits = 48; });
+    refused([](tm_policy_config& c) { c.epoch_ms = 9; });
+    refused([](tm_policy_config& c) { c.epoch_ms = 60001; });
+    refused([](tm_policy_config& c) { c.period_min = 0; });
+    refused([](tm_policy_config& c) { c.period_max = c.period_min - 1; });
+    refused([](tm_policy_config& c) { c.sample_cost_ns = 0; });
+    refused([](tm_policy_config& c) { c.move_cost_ns = 0; });
+    refused([](tm_policy_config& c) { c.move_cost_ns = 1000000001; });
+    refused([](tm_policy_config& c) { c.access_gain_ns = 0; });
+    refused([](tm_policy_config& c) { c.access_gain_ns = 1000001; });
+    refused([](tm_policy_config& c) { c.horizon_ms = c.epoch_ms - 1; });
+    refused([](tm_policy_config& c) { c.walk_windows = 15; });
+    tm_policy* policy = nullptr;
+    cr_assert_eq(tm_policy_create(nullptr, &policy), TM_ERR_ARGUMENT);
+    const tm_policy_config config = defaults();
+    cr_assert_eq(tm_policy_create(&config, nullptr), TM_ERR_ARGUMENT);
+}
+
+Test(policy, extreme_configurations_are_taken) {
+    tm_policy_config c = defaults();
+    c.max_spaces = 65536;
+    c.space_bytes = 64 * 1024 * 1024;
+    c.address_bits = 57;
+    c.epoch_ms = 60000;
+    c.horizon_ms = 60000;
+    c.period_min = c.period_max = 1;
+    Fixture f(c);
+    cr_assert_eq(tm_policy_space_add(f.policy, 1, 0), 0);
+    f.check();
+    f.samples(1, 0, uint64_t{1} << 56, 1000);
+    f.epoch();
+}
+
+Test(policy, no_memory) {
+    const tm_policy_config config = defaults();
+    tm_policy* policy = nullptr;
+    host::allowed = 0;
+    cr_assert_eq(tm_policy_create(&config, &policy), TM_ERR_MEMORY);
+    host::allowed = 1;
+    cr_assert_eq(tm_policy_create(&config, &policy), 0);
+    cr_assert_eq(tm_policy_space_add(policy, 1, 0), TM_ERR_MEMORY);
+    host::allowed = -1;
+    cr_assert_eq(tm_policy_validate(policy), 0);
+    cr_assert_eq(tm_policy_space_add(policy, 1, 0), 0);
+    tm_policy_destroy(policy);
+    tm_policy_destroy(nullptr);
+    cr_assert_eq(host::allocations, 0U);
+}
+
+Test(policy, spaces_come_and_go) {
+    tm_policy_config c = defaults();
+    c.max_spaces = 2;
+    Fixture f(c);
+    cr_assert_eq(tm_policy_space_add(f.policy, TM_SPACE_NONE, 0), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_space_add(f.policy, 1, 16 * 1024 - 1), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_space_add(f.policy, 1, 64 * 1024 * 1024 + 1), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_space_add(f.policy, 1, 16 * 1024), 0);
+    cr_assert_eq(tm_policy_space_add(f.policy, 1, 0), TM_ERR_EXISTS);
+    cr_assert_eq(tm_policy_space_add(f.policy, 2, 0), 0);
+    cr_assert_eq(tm_policy_space_add(f.policy, 3, 0), TM_ERR_LIMIT);
+    f.samples(2, kHeap, kMiB, 100);
+    cr_assert_eq(tm_policy_space_remove(f.policy, 2), 0);
+    cr_assert_eq(tm_policy_space_remove(f.policy, 2), TM_ERR_ABSENT);
+    cr_assert_eq(f.samples(2, kHeap, kMiB, 10), 0U);
+    cr_assert_eq(f.stats().samples_unknown, 10U);
+    cr_assert_gt(f.stats().splits, 0U, "counters outlive the space");
+    cr_assert_eq(tm_policy_space_add(f.policy, 3, 0), 0);
+    cr_assert_eq(f.stats().spaces, 2U);
+    f.check();
+}
+
+Test(policy, ten_thousand_spaces) {
+    tm_policy_config c = defaults();
+    c.space_bytes = 16 * 1024;
+    c.max_spaces = 64;
+    Fixture f(c);
+    const uint64_t bytes = f.stats().bytes;
+    for (uint64_t id = 0; id < 10000; id++) {
+        cr_assert_eq(tm_policy_space_add(f.policy, id, 0), 0);
+        f.samples(id, kHeap, 64 * kMiB, 20);
+        if (id % 100 == 0)
+            f.epoch();
+        if (id >= 60)
+            cr_assert_eq(tm_policy_space_remove(f.policy, id - 60), 0);
+        cr_assert_leq(f.stats().bytes, bytes + 64 * 16 * 1024);
+    }
+    for (uint64_t id = 9940; id < 10000; id++)
+        cr_assert_eq(tm_policy_space_remove(f.policy, id), 0);
+    cr_assert_eq(f.stats().bytes, bytes);
+    cr_assert_eq(host::allocations, 1U);
+}
+
+Test(policy, qos_and_unmap_arguments) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    cr_assert_eq(tm_policy_space_qos(f.policy, 2, 16, 0), TM_ERR_ABSENT);
+    cr_assert_eq(tm_policy_space_qos(f.policy, 1, 0, 0), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_space_qos(f.policy, 1, 4097, 0), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_space_qos(f.policy, 1, 1, ~uint64_t{0}), 0);
+    cr_assert_eq(tm_policy_space_qos(f.policy, 1, 4096, 0), 0);
+    cr_assert_eq(tm_policy_unmap(f.policy, 2, 0, 1), TM_ERR_ABSENT);
+    cr_assert_eq(tm_policy_unmap(f.policy, 1, 2, 1), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_unmap(f.policy, 1, uint64_t{1} << 47, ~uint64_t{0}), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_unmap(f.policy, 1, 0, ~uint64_t{0}), 0);
+    f.check();
+}
+
+Test(policy, bad_samples_are_counted) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    const tm_sample bad[3] = {{1, uint64_t{1} << 47, 1, 0, {0, 0, 0}}, {1, 0, 0, 0, {0, 0, 0}}, {9, 0, 1, 0, {0, 0, 0}}};
+    cr_assert_eq(tm_policy_samples(f.policy, bad, 3), 0U);
+    cr_assert_eq(tm_policy_samples(f.policy, bad, 0), 0U);
+    cr_assert_eq(f.stats().samples_rejected, 2U);
+    cr_assert_eq(f.stats().samples_unknown, 1U);
+}
+
+Test(policy, epoch_arguments) {
+    Fixture f;
+    tm_epoch_result r{};
+    const tm_epoch_input good = f.input;
+    cr_assert_eq(tm_policy_epoch(f.policy, nullptr, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_epoch(f.policy, &good, nullptr, nullptr, nullptr, 0, nullptr), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_epoch(f.policy, &good, nullptr, nullptr, nullptr, 1, &r), TM_ERR_ARGUMENT);
+    tm_epoch_input bad = good;
+    bad.now_ns = 0;
+    cr_assert_eq(tm_policy_epoch(f.policy, &bad, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT);
+    bad = good;
+    bad.cpu_permille = 1001;
+    cr_assert_eq(tm_policy_epoch(f.policy, &bad, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT);
+    bad = good;
+    bad.qos_class = 3;
+    cr_assert_eq(tm_policy_epoch(f.policy, &bad, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_epoch(f.policy, &good, nullptr, nullptr, nullptr, 0, &r), 0);
+    cr_assert_eq(tm_policy_epoch(f.policy, &good, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT, "time stood still");
+    tm_epoch_input later = good;
+    later.now_ns = ~uint64_t{0};
+    cr_assert_eq(tm_policy_epoch(f.policy, &later, nullptr, nullptr, nullptr, 0, &r), 0);
+    cr_assert_eq(tm_policy_epoch(f.policy, &good, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT, "time went back");
+    f.check();
+}
+
+Test(policy, a_hot_region_is_placed_and_left_alone) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.machine.map(1, kHeap, 8192, true);
+    f.machine.map(1, kHeap + 32 * kMiB, 24576, false);
+    f.input.fast_quota = 8192 * 4096;
+    uint64_t promoted = 0;
+    for (int e = 0; e < 12; e++) {
+        f.samples(1, kHeap + 64 * kMiB, 16 * kMiB, 9000);
+        f.samples(1, kHeap, 128 * kMiB, 1000);
+        promoted += f.epoch().promote_pages;
+    }
+    cr_assert_eq(f.fast_in(1, kHeap + 64 * kMiB, 16 * kMiB), 4096U);
+    cr_assert_leq(promoted, 4096 * 13 / 10);
+    cr_assert_leq(f.machine.fast.size(), 8192U);
+    uint64_t heat = 0;
+    cr_assert_eq(tm_policy_page_heat(f.policy, 1, kHeap + 65 * kMiB, &heat), 1);
+    cr_assert_gt(heat, 100000U);
+    cr_assert_eq(tm_policy_page_heat(f.policy, 1, kHeap, &heat), 0);
+    uint64_t later = 0;
+    for (int e = 0; e < 20; e++) {
+        f.samples(1, kHeap + 64 * kMiB, 16 * kMiB, 9000);
+        f.samples(1, kHeap, 128 * kMiB, 1000);
+        later += f.epoch().promote_pages;
+    }
+    cr_assert_leq(later, 4096 / 10, "10 s, at most 1 %% a second");
+}
+
+Test(policy, no_bandwidth_no_moves) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.machine.map(1, kHeap, 4096, false);
+    f.input.fast_quota = 64 * kMiB;
+    f.input.bandwidth = 0;
+    for (int e = 0; e < 6; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 5000);
+        cr_assert_eq(f.epoch().moves, 0U);
+    }
+    f.input.qos_class = TM_CLASS_BEST_EFFORT;
+    f.input.bandwidth = 8 * kMiB;
+    f.samples(1, kHeap, 16 * kMiB, 5000);
+    cr_assert_eq(f.epoch().promote_pages, 512U, "half of 8 MiB/s for half a second");
+}
+
+Test(policy, a_zero_quota_moves_nothing_up) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.machine.map(1, kHeap, 4096, false);
+    for (int e = 0; e < 6; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 5000);
+        cr_assert_eq(f.epoch().promote_pages, 0U);
+    }
+}
+
+Test(policy, shrink_takes_the_coldest) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.machine.map(1, kHeap, 8192, true);
+    f.input.fast_quota = 8192 * 4096;
+    for (int e = 0; e < 6; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 9000);
+        f.samples(1, kHeap, 32 * kMiB, 1000);
+        f.epoch();
+    }
+    int n = tm_policy_shrink(f.policy, 4096 * 4096 + 1, Machine::walk, &f.machine, f.moves.data(), 8192);
+    cr_assert_gt(n, 0);
+    uint64_t pages = 0;
+    for (int m = 0; m < n; m++) {
+        cr_assert_eq(f.moves[m].promote_space, TM_SPACE_NONE);
+        pages += f.moves[m].pages;
+        const tm_outcome o = f.machine.carry_out(f.moves[m]);
+        tm_policy_moved(f.policy, &f.moves[m], &o);
+    }
+    cr_assert_eq(pages, 4097U, "rounded up");
+    cr_assert_geq(f.fast_in(1, kHeap, 16 * kMiB), 4095U, "the hot ones stayed");
+    n = tm_policy_shrink(f.policy, ~uint64_t{0}, Machine::walk, &f.machine, f.moves.data(), 8192);
+    for (int m = 0; m < n; m++)
+        tm_policy_moved(f.policy, &f.moves[m], nullptr);
+    cr_assert_eq(tm_policy_shrink(f.policy, 4096, Machine::walk, &f.machine, nullptr, 1), TM_ERR_ARGUMENT);
+    cr_assert_eq(tm_policy_shrink(f.policy, 0, Machine::walk, &f.machine, f.moves.data(), 8192), 0);
+    f.check();
+}
+
+Test(policy, huge_folios_move_whole) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    const uint64_t base = 0x7f0000000000;
+    f.machine.map(1, base, 4 * 512, true);
+    f.machine.map(1, base + 8 * kMiB, 4 * 512, false);
+    for (uint64_t w = 0; w < 8; w++)
+        f.machine.huge.insert({1, base / (2 * kMiB) + w});
+    f.input.fast_quota = 4 * 512 * 4096;
+    for (int e = 0; e < 8; e++) {
+        f.samples(1, base + 8 * kMiB, 4 * kMiB, 9000);
+        f.samples(1, base, 16 * kMiB, 500);
+        const tm_epoch_result r = f.epoch();
+        for (uint32_t m = 0; m < r.moves; m++)
+            cr_assert(f.moves[m].huge == 1 && f.moves[m].pages == 512);
+    }
+    cr_assert_eq(f.fast_in(1, base + 8 * kMiB, 4 * kMiB), 1024U);
+}
+
+Test(policy, base_pages_make_room_for_a_huge_folio) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    const uint64_t base = 0x7f0000000000;
+    f.machine.map(1, base, 8 * 512, true);
+    f.machine.map(1, base + 16 * kMiB, 512, false);
+    f.machine.huge.insert({1, (base + 16 * kMiB) / (2 * kMiB)});
+    f.input.fast_quota = 8 * 512 * 4096;
+    for (int e = 0; e < 8; e++) {
+        f.samples(1, base + 16 * kMiB, 2 * kMiB, 5000);
+        f.samples(1, base, 16 * kMiB, 500);
+        f.epoch();
+    }
+    cr_assert_eq(f.fast_in(1, base + 16 * kMiB, 2 * kMiB), 512U);
+    cr_assert_leq(f.machine.fast.size(), 8 * 512U);
+}
+
+Test(policy, refused_pages_are_not_proposed_again_soon) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.machine.map(1, kHeap, 4096, false);
+    f.input.fast_quota = 64 * kMiB;
+    tm_outcome refuse{};
+    for (auto& w : refuse.refused_promote)
+        w = ~uint64_t{0};
+    int proposed_in = 0;
+    for (int e = 0; e < 30; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 5000);
+        f.input.now_ns += 500000000;
+        f.input.fast_free = f.input.fast_quota;
+        tm_epoch_result r{};
+        tm_policy_epoch(f.policy, &f.input, Machine::walk, &f.machine, f.moves.data(), 8192, &r);
+        proposed_in += r.promote_pages > 100 ? 1 : 0;
+        for (uint32_t m = 0; m < r.moves; m++)
+            tm_policy_moved(f.policy, &f.moves[m], &refuse);
+        f.check();
+    }
+    cr_assert(proposed_in >= 1 && proposed_in <= 8, "%d", proposed_in);
+    cr_assert_gt(f.stats().moves_failed, 0U);
+    cr_assert_eq(f.stats().moves_done, 0U);
+}
+
+Test(policy, reports_about_nothing_are_ignored) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    tm_move m{1, kHeap, 5, kHeap, 0, 0, 0, 0};
+    tm_policy_moved(f.policy, nullptr, nullptr);
+    tm_policy_moved(f.policy, &m, nullptr);
+    m.pages = 513;
+    tm_policy_moved(f.policy, &m, nullptr);
+    cr_assert_eq(f.stats().moves_done, 0U);
+    m.pages = 512;
+    m.promote_addr = ~uint64_t{0};
+    tm_policy_moved(f.policy, &m, nullptr);
+    m.promote_addr = kHeap + 511 * 4096; // crosses a window: cut off
+    tm_policy_moved(f.policy, &m, nullptr);
+    f.check();
+}
+
+Test(policy, new_memory_finds_room) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.machine.map(1, kHeap, 16384, true);
+    f.input.fast_quota = 16384 * 4096;
+    f.input.new_bytes = 500 * 4096;
+    for (int e = 0; e < 4; e++) {
+        f.samples(1, kHeap, 64 * kMiB, 5000);
+        f.epoch();
+    }
+    cr_assert_eq(f.input.fast_quota / 4096 - f.machine.fast.size(), 625U, "a quarter more than came last");
+    f.input.new_bytes = ~uint64_t{0};
+    f.samples(1, kHeap, 64 * kMiB, 5000);
+    f.epoch();
+    cr_assert_eq(f.input.fast_quota / 4096 - f.machine.fast.size(), 1024U, "a sixteenth at most");
+}
+
+Test(policy, the_minimum_of_a_space_is_spared) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    tm_policy_space_add(f.policy, 2, 0);
+    f.machine.map(1, kHeap, 4096, true);
+    f.machine.map(2, kHeap, 4096, false);
+    f.input.fast_quota = 4096 * 4096;
+    tm_policy_space_qos(f.policy, 1, 16, 4096 * 4096);
+    for (int e = 0; e < 8; e++) {
+        f.samples(2, kHeap, 16 * kMiB, 5000);
+        f.samples(1, kHeap, 16 * kMiB, 100);
+        f.epoch();
+    }
+    cr_assert_eq(f.fast_in(1, kHeap, 16 * kMiB), 4096U);
+    tm_policy_space_qos(f.policy, 1, 16, 0);
+    for (int e = 0; e < 8; e++) {
+        f.samples(2, kHeap, 16 * kMiB, 5000);
+        f.samples(1, kHeap, 16 * kMiB, 100);
+        f.epoch();
+    }
+    cr_assert_eq(f.fast_in(2, kHeap, 16 * kMiB), 4096U);
+}
+
+Test(policy, weight_decides_between_equals) {
+    Fixture f;
+    for (uint64_t s = 1; s <= 2; s++) {
+        tm_policy_space_add(f.policy, s, 0);
+        f.machine.map(s, kHeap, 4096, s == 1);
+    }
+    f.input.fast_quota = 4096 * 4096;
+    tm_policy_space_qos(f.policy, 2, 64, 0);
+    for (int e = 0; e < 12; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 4000);
+        f.samples(2, kHeap, 16 * kMiB, 4000);
+        f.epoch();
+    }
+    cr_assert_gt(f.fast_in(2, kHeap, 16 * kMiB), 4000U);
+}
+
+Test(policy, curve_and_ranges) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    tm_curve_point points[TM_CURVE_POINTS];
+    cr_assert_eq(tm_policy_curve(f.policy, points), 0U);
+    f.machine.map(1, kHeap, 16384, false);
+    for (int e = 0; e < 8; e++) {
+        f.samples(1, kHeap, 8 * kMiB, 4000);
+        f.samples(1, kHeap, 64 * kMiB, 1000);
+        f.epoch();
+    }
+    const uint32_t n = tm_policy_curve(f.policy, points);
+    cr_assert(n >= 2 && n <= TM_CURVE_POINTS);
+    for (uint32_t i = 1; i < n; i++) {
+        cr_assert_gt(points[i].bytes, points[i - 1].bytes);
+        cr_assert_geq(points[i].accesses, points[i - 1].accesses);
+    }
+    cr_assert(points[n - 1].accesses > 400000 && points[n - 1].accesses < 600000, "%lu of 500,000 an epoch",
+              points[n - 1].accesses);
+    tm_range ranges[100];
+    const int all = tm_policy_ranges(f.policy, 1, 0, ranges, 100);
+    cr_assert_eq(static_cast<uint32_t>(all), f.stats().ranges);
+    cr_assert_eq(ranges[all - 1].end, uint64_t{1} << 47);
+    cr_assert_eq(tm_policy_ranges(f.policy, 1, kHeap, ranges, 1), 1);
+    cr_assert(ranges[0].start <= kHeap && ranges[0].end > kHeap);
+    cr_assert_eq(tm_policy_ranges(f.policy, 1, uint64_t{1} << 60, ranges, 100), 0);
+    cr_assert_eq(tm_policy_ranges(f.policy, 2, 0, ranges, 100), TM_ERR_ABSENT);
+    uint64_t heat = 0;
+    cr_assert_eq(tm_policy_page_heat(f.policy, 2, 0, &heat), TM_ERR_ABSENT);
+    cr_assert_eq(tm_policy_page_heat(f.policy, 1, uint64_t{1} << 50, &heat), TM_ERR_ARGUMENT);
+}
+
+Test(policy, walks_may_fail_and_lie) {
+    for (const int fail_after : {0, 3, 50}) {
+        Fixture f;
+        tm_policy_space_add(f.policy, 1, 0);
+        f.machine.map(1, kHeap, 16384, false);
+        f.machine.fail_after = fail_after;
+        f.machine.lie = fail_after == 50;
+        f.input.fast_quota = 16 * kMiB;
+        for (int e = 0; e < 6; e++) {
+            f.samples(1, kHeap, 64 * kMiB, 2000);
+            f.epoch();
+        }
+    }
+}
+
+Test(policy, the_walk_budget_holds) {
+    tm_policy_config c = defaults();
+    c.walk_windows = 16;
+    Fixture f(c);
+    for (uint64_t s = 0; s < 5; s++) {
+        tm_policy_space_add(f.policy, s, 0);
+        f.machine.map(s, kHeap, 8192, s == 0);
+    }
+    f.input.fast_quota = 8192 * 4096;
+    for (int e = 0; e < 60; e++) {
+        const int before = f.machine.walks;
+        for (uint64_t s = 0; s < 5; s++)
+            f.samples(s, kHeap, 32 * kMiB, s == 3 ? 3000 : 100);
+        f.epoch();
+        cr_assert_leq(f.machine.walks - before, 16);
+    }
+    cr_assert_gt(f.fast_in(3, kHeap, 32 * kMiB), 7000U, "it takes longer, but gets there");
+}
+
+Test(policy, without_walks_nothing_is_assumed) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    for (int e = 0; e < 6; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 2000, TM_TIER_SLOW);
+        f.input.now_ns += 500000000;
+        f.input.fast_free = f.input.fast_quota = 64 * kMiB;
+        tm_epoch_result r{};
+        cr_assert_eq(tm_policy_epoch(f.policy, &f.input, nullptr, nullptr, f.moves.data(), 8192, &r), 0);
+        cr_assert_eq(r.fast_milli, 0U);
+        for (uint32_t m = 0; m < r.moves; m++)
+            tm_policy_moved(f.policy, &f.moves[m], nullptr);
+        f.check();
+    }
+}
+
+Test(policy, coarse_cold_ranges_give_up_their_fast_pages) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    // Never touched: known from the hand's walks only.
+    f.machine.map(1, 0x100000000000, 2048, true);
+    f.machine.map(1, 0x300000000000, 2048, true);
+    f.machine.map(1, kHeap, 4096, false);
+    f.input.fast_quota = 4096 * 4096;
+    for (int e = 0; e < 10; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 5000);
+        f.epoch();
+    }
+    cr_assert_gt(f.fast_in(1, kHeap, 16 * kMiB), 4000U);
+}
+
+Test(policy, broken_accounts_are_found) {
+    Fixture f;
+    f.policy->stats.bytes++;
+    cr_assert_eq(tm_policy_validate(f.policy), 9);
+    f.policy->stats.bytes--;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.policy->spaces.find(1)->tree.node(0).order = 3;
+    cr_assert_eq(tm_policy_validate(f.policy), 2);
+    f.policy->spaces.find(1)->tree.node(0).order = 47;
+    f.check();
+}
