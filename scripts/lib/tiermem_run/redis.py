@@ -9,7 +9,7 @@ import re
 import time
 from dataclasses import dataclass
 
-KEYS = 120_000  # keys of known content
+KEYS = 80_000  # keys of known content
 CHUNK = 10_000  # keys that one script writes or reads
 REPEAT = 25  # times the 40 digits of a key's SHA-1 stand in its value
 ROUND = 2_000  # requests of each kind in one round of redis-benchmark
