@@ -38,7 +38,7 @@ def build(series, modules):
     base = _base(series, release)
     key = cache.key(base.name, GUEST, DRIVER_HOOK, Path(__file__), *modules)
     made = cache.entry("debian", key, lambda folder: _make(base, release, modules, folder))
-    return {"kernel": made / "kernel", "initrd": made / "initrd", "disk": made / "disk"}
+    return parts(made)
 
 
 def _suite(series):
@@ -85,24 +85,33 @@ def _make_base(series, release, folder):
 def _make(base, release, modules, folder):
     log.need_root("making the debian image")
     log.step(f"making the debian image with kernel {release}")
+    tree = unpack(base, folder)
+    _install_modules(tree, release, modules)
+    install_agent(tree)
+    in_tree(tree, ["mkinitramfs", "-o", f"/boot/initrd.img-{release}", release], "mkinitramfs")
+    finish(tree, release, folder)
+
+
+def unpack(base, folder):
+    """The tree of a base, in the folder."""
     tree = folder / "tree"
     tree.mkdir()
     subprocess.run(["tar", "-C", tree, "-xf", base / "tree.tar", "--numeric-owner"], check=True)
-    _install_ours(tree, release, modules)
-    _make_initramfs(tree, release)
-    shutil.copy2(tree / f"boot/vmlinuz-{release}", folder / "kernel")
-    shutil.copy2(tree / f"boot/initrd.img-{release}", folder / "initrd")
-    _make_disk(tree, folder / "disk")
-    shutil.rmtree(tree)
+    return tree
 
 
-def _install_ours(tree, release, modules):
-    """The modules with depmod's tables, the agent, and what the initramfs shall hold."""
+def _install_modules(tree, release, modules):
+    """The modules with depmod's tables, and what puts the driver into the initramfs."""
     updates = tree / "lib/modules" / release / "updates"
     updates.mkdir(exist_ok=True)
     for module in modules:
         shutil.copy2(module, updates)
     subprocess.run(["/sbin/depmod", "-b", tree, release], check=True)
+    shutil.copy2(DRIVER_HOOK, tree / "etc/initramfs-tools/hooks/virtio-tiermem")
+
+
+def install_agent(tree):
+    """The agent, no units that it can do without, and what the initramfs needs to get there."""
     shutil.copy2(GUEST / "agent", tree / "usr/local/sbin/agent")
     shutil.copy2(GUEST / "agent@.service", tree / "etc/systemd/system")
     subprocess.run(["systemctl", "--quiet", "--root", tree, "mask", *MASKED], check=True)
@@ -110,16 +119,28 @@ def _install_ours(tree, release, modules):
     subprocess.run(["systemctl", "--quiet", "--root", tree, "enable", *names], check=True)
     tools = tree / "etc/initramfs-tools"
     shutil.copy2(GUEST / "initramfs-added", tools / "scripts/init-bottom/added")
-    shutil.copy2(DRIVER_HOOK, tools / "hooks/virtio-tiermem")
     (tools / "modules").write_text("\n".join(INITRAMFS_MODULES) + "\n")
     (tools / "conf.d/tiermem").write_text("MODULES=list\nCOMPRESS=zstd\nRESUME=none\n")
 
 
-def _make_initramfs(tree, release):
-    command = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={tree}/proc", "chroot", tree,
-               "mkinitramfs", "-o", f"/boot/initrd.img-{release}", release]
-    log.run(command, paths.LOGS / "mkinitramfs.log", "mkinitramfs",
-            env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+def in_tree(tree, command, what):
+    """Runs a command in the tree as in a running system: with /proc and a PATH of its own."""
+    log.run(["unshare", "--mount", "--pid", "--fork", f"--mount-proc={tree}/proc", "chroot", tree, *command],
+            paths.LOGS / f"{what}.log", what,
+            env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"})
+
+
+def finish(tree, release, folder):
+    """Takes kernel and initrd out of the tree and makes a disk of it."""
+    shutil.copy2(tree / f"boot/vmlinuz-{release}", folder / "kernel")
+    shutil.copy2(tree / f"boot/initrd.img-{release}", folder / "initrd")
+    _make_disk(tree, folder / "disk")
+    shutil.rmtree(tree)
+
+
+def parts(made):
+    """What a machine takes of a finished image."""
+    return {"kernel": made / "kernel", "initrd": made / "initrd", "disk": made / "disk"}
 
 
 def _make_disk(tree, disk):

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 
-from tiermem_build import guest_kernel, log, paths
+from tiermem_build import guest_kernel, log, paths, trixie
 
 from . import meson_suite, pytest_suite, qtest_suite
 from .outcome import FAILED, PASSED, SKIPPED, Outcome
 
 SUITES = ["unit", "fuzz", "lint", "scripts", "qtest", "vm"]
+NEWEST = "7"  # series of kernels that are only compiled for, and only reported
 SHOWN_LINES = 30  # of a failure's detail; the logs have all
 
 
@@ -77,10 +78,20 @@ def build_guests(run):
 
 
 def build_other_kernels(run):
-    """Kernels for which the driver is only compiled."""
+    """Kernels for which the driver is only compiled. The newest is not released with any Debian yet: where its headers
+    and compiler do not fit together, there is nothing to test."""
     for series in guest_kernel.SERIES:
-        if series not in guest_kernel.BOOTED and run.step(f"compile the driver for {series}", script, "build-module", series):
-            run.outcomes.append(Outcome(f"compile the driver for {series}", PASSED))
+        if series in guest_kernel.BOOTED:
+            continue
+        name = f"compile the driver for {series}"
+        try:
+            trixie.kernel(series)
+        except log.Failed as problem:
+            state = SKIPPED if series == NEWEST else FAILED
+            run.outcomes.append(Outcome(name, state, f"no headers and compiler to be had: {problem}"))
+            continue
+        if run.step(name, script, "build-module", series):
+            run.outcomes.append(Outcome(name, PASSED))
 
 
 def execute(arguments, run):

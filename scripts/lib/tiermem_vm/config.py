@@ -19,6 +19,7 @@ class Config:
     """A machine with node 0 (fast, all CPUs) and node 1 (slow). Sizes are in bytes."""
     kernel: str = "6.1"
     image: str = "mini"
+    parts: dict | None = None  # an image that has been made already ("kernel", "initrd", "disk"), instead of the above
     fast: int = 512 * MIB
     slow: int = 512 * MIB
     fast_quota: int | None = None  # None: the node's size

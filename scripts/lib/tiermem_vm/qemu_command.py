@@ -16,7 +16,7 @@ PERFORMANCE = {0: (80, "40G"), 1: (200, "20G")}
 
 def build(config, place, fds):
     """The whole argv. `place` is the machine's private folder, `fds` names of chardevs to their descriptors."""
-    parts = image.build(config.image, config.kernel, config.tiermem, config.modules)
+    parts = config.parts or image.build(config.image, config.kernel, config.tiermem, config.modules)
     return [str(word) for word in [
         config.qemu, *_base(config), *_memory(config, place), *_boot(config, place, parts), *_ports(place, fds),
         *_tiermem(config), *_storage(config, place, parts),
