@@ -45,6 +45,7 @@ struct tiermem_record {
 struct tiermem_ring {
 	struct tiermem_record *records;
 	u32 head;
+	/* on a line of its own: the consumer writes it */
 	u32 tail ____cacheline_aligned_in_smp;
 };
 

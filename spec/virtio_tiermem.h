@@ -191,10 +191,10 @@ VIRTIO_TIERMEM_ASSERT_OFFSET(struct virtio_tiermem_request, num_ranges, 8);
 VIRTIO_TIERMEM_ASSERT_OFFSET(struct virtio_tiermem_request, reserved, 12);
 
 /*
- * Statuses, in the order in which the device checks. Those up to S_BUSY change
- * nothing; after S_ERROR the first "done_ranges" ranges have been carried out.
- * All but S_QUOTA may answer both requests; S_ERROR and S_BUSY answer only a
- * surrender, S_QUOTA only a reclaim.
+ * Statuses, in the order in which the device checks. After S_OK all ranges have
+ * been carried out, after S_ERROR the first "done_ranges" ones, else none.
+ * S_QUOTA answers only a reclaim, S_BUSY and S_ERROR only a surrender, all others
+ * answer both. "actual" is 0 with S_INVALID_REQUEST and S_INVALID_TIER.
  */
 #define VIRTIO_TIERMEM_S_OK			0
 /* Lengths, type, flags, num_ranges or a reserved field are wrong. */

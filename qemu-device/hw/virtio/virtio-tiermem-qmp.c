@@ -107,6 +107,21 @@ static TiermemStat *virtio_tiermem_query_stat(
     return stat;
 }
 
+/* Of entries with the same key the last one counts. */
+static bool virtio_tiermem_stat_is_last(const VirtIOTiermem *s, uint32_t i)
+{
+    uint32_t k;
+
+    for (k = i + 1; k < s->num_stats; k++) {
+        if (s->stats[k].tag == s->stats[i].tag &&
+            s->stats[k].tier == s->stats[i].tier &&
+            s->stats[k].index == s->stats[i].index) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static TiermemStats *virtio_tiermem_query_stats(VirtIOTiermem *s)
 {
     TiermemStats *stats = g_new0(TiermemStats, 1);
@@ -117,7 +132,8 @@ static TiermemStats *virtio_tiermem_query_stats(VirtIOTiermem *s)
     stats->age_ms = s->num_stats ?
                     qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - s->stats_time : 0;
     for (i = 0; i < s->num_stats; i++) {
-        TiermemStat *stat = virtio_tiermem_query_stat(&s->stats[i]);
+        TiermemStat *stat = virtio_tiermem_stat_is_last(s, i) ?
+                            virtio_tiermem_query_stat(&s->stats[i]) : NULL;
 
         if (stat) {
             QAPI_LIST_APPEND(tail, stat);

@@ -384,6 +384,13 @@ bool virtio_tiermem_check_qos(const VirtIOTiermem *s,
                    VIRTIO_TIERMEM_MAX_WEIGHT);
         return false;
     }
+    /* Above it, a negative number that wrapped. */
+    if (qos->migration_bandwidth > INT64_MAX) {
+        error_setg(errp, "'%s' is %" PRIu64 ": allowed are 0 (no limit) to %"
+                   PRId64 " bytes per second", VIRTIO_TIERMEM_BANDWIDTH_PROP,
+                   qos->migration_bandwidth, INT64_MAX);
+        return false;
+    }
     if (qos->cpu_budget > VIRTIO_TIERMEM_MAX_CPU_BUDGET) {
         error_setg(errp, "'%s' is %" PRIu32 ": allowed are 0 to %d permille of "
                    "one virtual CPU", VIRTIO_TIERMEM_CPU_BUDGET_PROP,
@@ -633,7 +640,17 @@ typedef struct VirtIOTiermemFixed {
     uint32_t node[VIRTIO_TIERMEM_NUM_TIERS];
     uint64_t size[VIRTIO_TIERMEM_NUM_TIERS];
     uint64_t block_size[VIRTIO_TIERMEM_NUM_TIERS];
+    /* where the first and the last region of the node begin */
+    uint64_t first_addr[VIRTIO_TIERMEM_NUM_TIERS];
+    uint64_t last_addr[VIRTIO_TIERMEM_NUM_TIERS];
 } VirtIOTiermemFixed;
+
+static void virtio_tiermem_region_addrs(const VirtIOTiermemSet *set,
+                                        uint64_t *first, uint64_t *last)
+{
+    *first = set->regions[0].addr;
+    *last = set->regions[set->num_regions - 1].addr;
+}
 
 static int virtio_tiermem_fixed_pre_save(void *opaque)
 {
@@ -646,6 +663,8 @@ static int virtio_tiermem_fixed_pre_save(void *opaque)
         fixed->node[t] = tier->node;
         fixed->size[t] = tier->set.size;
         fixed->block_size[t] = tier->set.block_size;
+        virtio_tiermem_region_addrs(&tier->set, &fixed->first_addr[t],
+                                    &fixed->last_addr[t]);
     }
     return 0;
 }
@@ -671,14 +690,20 @@ static int virtio_tiermem_fixed_post_load(void *opaque, int version_id)
     for (t = 0; !ret && t < VIRTIO_TIERMEM_NUM_TIERS; t++) {
         const VirtIOTiermemTier *tier = &fixed->parent->tiers[t];
         const char *prop = node_props[t];
+        uint64_t first, last;
 
+        virtio_tiermem_region_addrs(&tier->set, &first, &last);
         ret = virtio_tiermem_fixed_check(prop, "the node", fixed->node[t],
                                          tier->node) ?:
               virtio_tiermem_fixed_check(prop, "the size of the node",
                                          fixed->size[t], tier->set.size) ?:
               virtio_tiermem_fixed_check(prop, "the page size of its backend",
                                          fixed->block_size[t],
-                                         tier->set.block_size);
+                                         tier->set.block_size) ?:
+              virtio_tiermem_fixed_check(prop, "the address of the node",
+                                         fixed->first_addr[t], first) ?:
+              virtio_tiermem_fixed_check(prop, "the address of its last region",
+                                         fixed->last_addr[t], last);
     }
     return ret;
 }
@@ -694,6 +719,10 @@ static const VMStateDescription vmstate_virtio_tiermem_fixed = {
                              VIRTIO_TIERMEM_NUM_TIERS),
         VMSTATE_UINT64_ARRAY(block_size, VirtIOTiermemFixed,
                              VIRTIO_TIERMEM_NUM_TIERS),
+        VMSTATE_UINT64_ARRAY(first_addr, VirtIOTiermemFixed,
+                             VIRTIO_TIERMEM_NUM_TIERS),
+        VMSTATE_UINT64_ARRAY(last_addr, VirtIOTiermemFixed,
+                             VIRTIO_TIERMEM_NUM_TIERS),
         VMSTATE_END_OF_LIST()
     },
 };
@@ -702,7 +731,8 @@ static bool virtio_tiermem_tier_state_valid(void *opaque, int version_id)
 {
     const VirtIOTiermemTier *tier = opaque;
 
-    return tier->requested <= tier->set.size;
+    return tier->requested <= tier->set.size &&
+           QEMU_IS_ALIGNED(tier->requested, tier->set.block_size);
 }
 
 static const VMStateDescription vmstate_virtio_tiermem_tier = {
