@@ -118,6 +118,11 @@ struct Level {
         usual[0] = spread;
         spread = sqrt_about(squares - squares / memory + off * off / memory);
         average = average - average / memory + now / memory;
+        // Division rounds down: less than one a memory would stay for ever.
+        if (now == 0 && average < memory)
+            average = 0;
+        if ((now | before[0] | average) == 0)
+            spread = usual[0] = usual[1] = 0;
         age = sat_add<uint16_t>(age, 1);
     }
 };

@@ -61,7 +61,7 @@ struct PageDetail {
     uint8_t predicted;     // usual share of `expected` in `seen`, 1/256
     bool in_use;
     bool even;             // no page differs from the others by more than chance
-    bool missing;          // a sample fell on a page that is not `movable`
+    uint8_t missing;       // 1: a sample fell on a page that is not `movable`
     uint16_t prior;        // units, see study()
 
     void reset(uint16_t node);
@@ -75,11 +75,12 @@ struct PageDetail {
         sum += added;
         seen++;
         expected += before >= median ? 1 : 0;
-        const unsigned word = page / 64;
-        const uint64_t bit = uint64_t{1} << (page % 64);
-        missing = missing || (movable.word[word] & bit) == 0;
-        if (tier <= 1)
-            fast.word[word] = tier == 0 ? fast.word[word] | bit : fast.word[word] & ~bit;
+        const unsigned at = page % 64;
+        missing |= static_cast<uint8_t>(~(movable.word[page / 64] >> at) & 1);
+        if (tier <= 1) {
+            uint64_t& word = fast.word[page / 64];
+            word ^= ((word >> at ^ ~uint64_t{tier}) & 1) << at;
+        }
     }
     // End of epoch: true when the pattern was found untrue and forgotten.
     bool settle();

@@ -73,19 +73,19 @@ class RangeTree {
     // Count a sample of `weight` accesses, served by `tier` (0, 1 or unknown).
     // False when addr is outside.
     bool record(uint64_t addr, uint32_t weight, uint8_t tier, Rng& rng) {
-        if (!covers(addr))
-            return false;
-        uint32_t i = cache_[hash(addr)];
+        Node* n = &nodes_[cache_[hash(addr)]];
         // Leaves partition the space: a leaf that holds the address is the leaf.
         // A freed node begins at the very top, so it holds no address.
-        if (!nodes_[i].leaf() || ((addr - nodes_[i].start) >> nodes_[i].order) != 0)
-            i = find_slow(addr);
-        Node& n = nodes_[i];
-        n.level.now = sat_add(n.level.now, weight);
-        if (n.detail == kNone)
-            refine(static_cast<uint16_t>(i), addr, weight);
+        if (!n->leaf() || ((addr - n->start) >> n->order) != 0) {
+            if (!covers(addr))
+                return false;
+            n = &nodes_[find_slow(addr)];
+        }
+        n->level.now = sat_add(n->level.now, weight);
+        if (n->detail == kNone)
+            refine(static_cast<uint16_t>(n - nodes_), addr, weight);
         else
-            details_[n.detail].record(static_cast<unsigned>((addr >> kPageShift) & (kPages - 1)), tier, rng);
+            details_[n->detail].record(static_cast<unsigned>((addr >> kPageShift) & (kPages - 1)), tier, rng);
         return true;
     }
 

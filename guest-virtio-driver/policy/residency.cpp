@@ -15,7 +15,7 @@ bool is_due(const Node& n, const PageDetail* d) {
     if (n.order != kLeafOrder || n.level.average == 0)
         return false;
     return n.walk_age == kNever || n.walk_age >= kStale ||
-           (d != nullptr && d->missing && n.walk_age >= kStaleMissing);
+           (d != nullptr && d->missing != 0 && n.walk_age >= kStaleMissing);
 }
 
 uint32_t count_pages(const uint64_t (&words)[8]) {
@@ -55,7 +55,7 @@ void note_window(Space& space, uint16_t index, const tm_window& window) {
         d->movable.word[w] = window.present[w];
         d->fast.word[w] = window.fast[w];
     }
-    d->missing = false;
+    d->missing = 0;
 }
 
 void Residency::refresh(SpaceTable& spaces, Walker& walker) {

@@ -34,7 +34,6 @@ tm_policy* make_policy(uint32_t space_bytes) {
     tm_policy_config config;
     tm_policy_config_default(&config);
     config.space_bytes = space_bytes;
-    config.walk_windows = 4096;
     tm_policy* policy = nullptr;
     if (tm_policy_create(&config, &policy) != 0 || tm_policy_space_add(policy, 1, 0) != 0)
         std::exit(2);
