@@ -121,7 +121,7 @@ struct Level {
         // Division rounds down: less than one a memory would stay for ever.
         if (now == 0 && average < memory)
             average = 0;
-        if ((now | before[0] | average) == 0)
+        if (age >= kLongEpochs && (now | before[0] | average) == 0)
             spread = usual[0] = usual[1] = 0;
         age = sat_add<uint16_t>(age, 1);
     }
