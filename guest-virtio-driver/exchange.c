@@ -362,7 +362,7 @@ static void exchange_batch(struct batch *batch)
 }
 
 /* The batch's entry for an address space; NULL if there is no room for one more. */
-static struct tiermem_space *admit(struct batch *batch, struct mm_struct *mm)
+static struct tiermem_space *find_space(struct batch *batch, struct mm_struct *mm)
 {
 	struct tiermem_space *space = batch->spaces;
 
@@ -376,6 +376,17 @@ static struct tiermem_space *admit(struct batch *batch, struct mm_struct *mm)
 	};
 	batch->nr_spaces++;
 	return space;
+}
+
+/* The rest of the side is written when it is taken. */
+static bool admit(struct batch *batch, struct tiermem_side *side,
+		  const struct tiermem_place *place)
+{
+	side->space = find_space(batch, place->mm);
+	side->addr = place->addr;
+	side->folio = NULL;
+	side->used = false;
+	return side->space;
 }
 
 static enum tiermem_exchange_outcome check_pair(const struct tiermem_pair *pair)
@@ -397,17 +408,11 @@ static enum tiermem_exchange_outcome check_pair(const struct tiermem_pair *pair)
 static bool join(struct batch *batch, struct tiermem_pair *pair)
 {
 	struct tiermem_side *sides = &batch->sides[2 * batch->nr];
-	unsigned int nr_spaces = batch->nr_spaces, i;
-	const struct tiermem_place *places[2] = { &pair->hot, &pair->cold };
+	unsigned int nr_spaces = batch->nr_spaces;
 
-	for (i = 0; i < 2; i++) {
-		sides[i] = (struct tiermem_side) {
-			.space = admit(batch, places[i]->mm), .addr = places[i]->addr,
-		};
-		if (!sides[i].space) {
-			batch->nr_spaces = nr_spaces;
-			return false;
-		}
+	if (!admit(batch, &sides[0], &pair->hot) || !admit(batch, &sides[1], &pair->cold)) {
+		batch->nr_spaces = nr_spaces;
+		return false;
 	}
 	pair->outcome = TIERMEM_EXCHANGED;
 	batch->nr++;

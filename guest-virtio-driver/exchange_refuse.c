@@ -21,6 +21,11 @@
 #define VM_SHADOW_STACK VM_NONE
 #endif
 
+/* Only one of these is set in a page that can be exchanged, PG_swapbacked. */
+#define FLAGS_IN_QUESTION (BIT(PG_reserved) | BIT(PG_mlocked) | BIT(PG_unevictable) | \
+			   BIT(PG_swapbacked) | BIT(PG_writeback) | BIT(PG_swapcache) | \
+			   __PG_HWPOISON)
+
 static const char *const outcome_names[TIERMEM_EXCHANGE_OUTCOMES] = {
 	[TIERMEM_EXCHANGED] = "exchanged",
 	[TIERMEM_REFUSED_UNAVAILABLE] = "unavailable",
@@ -96,8 +101,7 @@ static bool poisoned(struct folio *folio)
 	       (folio_test_large(folio) && folio_test_has_hwpoisoned(folio));
 }
 
-enum tiermem_exchange_outcome tiermem_refuse_folio(struct folio *folio,
-						   struct page *page)
+static enum tiermem_exchange_outcome why_not_folio(struct folio *folio, struct page *page)
 {
 	if (folio_test_ksm(folio))
 		return TIERMEM_REFUSED_KSM;
@@ -117,6 +121,19 @@ enum tiermem_exchange_outcome tiermem_refuse_folio(struct folio *folio,
 	if (folio_ref_count(folio) != 1)
 		return why_referenced(folio, page);
 	return TIERMEM_EXCHANGED;
+}
+
+/* Most pages pass one look at their flags. */
+enum tiermem_exchange_outcome tiermem_refuse_folio(struct folio *folio,
+						   struct page *page)
+{
+	unsigned long flags = *folio_flags(folio, 0) & FLAGS_IN_QUESTION;
+
+	if (likely(flags == BIT(PG_swapbacked) && folio_ref_count(folio) == 1 &&
+		   folio_test_anon(folio) && !folio_test_ksm(folio) &&
+		   !folio_is_zone_device(folio) && !folio_test_large(folio)))
+		return TIERMEM_EXCHANGED;
+	return why_not_folio(folio, page);
 }
 
 /* A policy that names nodes keeps pages on them, whatever its mode. */

@@ -159,14 +159,9 @@ static bool lock_table(struct tiermem_cursor *cursor)
 	return cursor->table;
 }
 
-/* Lock where the side's entry is. False: there is no place for one of its size. */
-static bool move_to(struct tiermem_cursor *cursor, const struct tiermem_side *side)
+static noinline bool move_away(struct tiermem_cursor *cursor, struct mm_struct *mm,
+			       unsigned long base)
 {
-	struct mm_struct *mm = side->space->mm;
-	unsigned long base = side->addr & PMD_MASK;
-
-	if (cursor->lock && cursor->mm == mm && cursor->base == base)
-		return true;
 	tiermem_cursor_release(cursor);
 	cursor->mm = mm;
 	cursor->base = base;
@@ -178,6 +173,18 @@ static bool move_to(struct tiermem_cursor *cursor, const struct tiermem_side *si
 	cursor->lock = pmd_lock(mm, cursor->pmd);
 	__release(cursor->lock);
 	return true;
+}
+
+/* Lock where the side's entry is. False: there is no place for one of its size. */
+static __always_inline bool move_to(struct tiermem_cursor *cursor,
+				    const struct tiermem_side *side)
+{
+	struct mm_struct *mm = side->space->mm;
+	unsigned long base = side->addr & PMD_MASK;
+
+	if (likely(cursor->lock && cursor->mm == mm && cursor->base == base))
+		return true;
+	return move_away(cursor, mm, base);
 }
 
 static pte_t *slot_of(const struct tiermem_cursor *cursor, unsigned long addr)
@@ -247,8 +254,9 @@ static bool has_size(struct folio *folio, bool huge)
 }
 
 static enum tiermem_exchange_outcome take_page(struct tiermem_cursor *cursor,
-					       struct tiermem_side *side, struct page *page)
+					       struct tiermem_side *side, pte_t entry)
 {
+	struct page *page = pfn_to_page(entry_pfn(entry, cursor->huge));
 	struct folio *folio = page_folio(page);
 	enum tiermem_exchange_outcome outcome;
 
@@ -262,7 +270,7 @@ static enum tiermem_exchange_outcome take_page(struct tiermem_cursor *cursor,
 		return outcome;
 	}
 	side->folio = folio;
-	side->absent = make_absent(read_slot(cursor, side->addr), page);
+	side->absent = make_absent(entry, page);
 	side->old = replace_slot(cursor, side, side->absent);
 	side->space->taken++;
 	return TIERMEM_EXCHANGED;
@@ -284,7 +292,7 @@ enum tiermem_exchange_outcome tiermem_side_take(struct tiermem_cursor *cursor,
 	outcome = tiermem_refuse_entry(entry);
 	if (outcome)
 		return outcome;
-	return take_page(cursor, side, pfn_to_page(entry_pfn(entry, cursor->huge)));
+	return take_page(cursor, side, entry);
 }
 
 /* Putting back */
@@ -331,14 +339,20 @@ static void put_base_pages(struct tiermem_cursor *cursor, struct tiermem_side *s
 	drop_mapping(cursor, side);
 }
 
-/* The side's entry is in the slot, changed or not. */
-static void put_page_at(struct tiermem_cursor *cursor, struct tiermem_side *side, pte_t absent,
+static void put_unchanged(struct tiermem_cursor *cursor, struct tiermem_side *side)
+{
+	pte_t entry = make_entry(folio_pfn(side->folio), pte_pgprot(side->old), cursor->huge);
+
+	fill_slot(cursor, side, side->used ? pte_mkyoung(entry) : entry);
+}
+
+/* The side's entry is in the slot, but has lost something. */
+static void put_changed(struct tiermem_cursor *cursor, struct tiermem_side *side, pte_t absent,
 			struct tiermem_exchange_stats *stats)
 {
 	fill_slot(cursor, side, make_present(side, absent, folio_pfn(side->folio),
 					     pte_pgprot(side->old), cursor->huge));
-	if (!pte_same(absent, side->absent))
-		stats->rebuilt++;
+	stats->rebuilt++;
 }
 
 /* The PMD points to a table now. The next side wants the PMD's lock again. */
@@ -377,8 +391,10 @@ void tiermem_side_put(struct tiermem_cursor *cursor, struct tiermem_side *side,
 		return;
 	}
 	entry = read_slot(cursor, side->addr);
-	if (stands_for(entry, absent_pfn(side)))
-		put_page_at(cursor, side, entry, stats);
+	if (likely(pte_same(entry, side->absent)))
+		put_unchanged(cursor, side);
+	else if (stands_for(entry, absent_pfn(side)))
+		put_changed(cursor, side, entry, stats);
 	else
 		put_elsewhere(cursor, side, stats);
 }
