@@ -294,6 +294,27 @@ static void fill_attr(const struct tiermem_sampler *sampler,
 	}
 }
 
+/*
+ * perf writes the choice of groups only when it differs from the last one, and
+ * does not know that a CPU lost it in suspend to RAM: all records would come
+ * without address from then on. Runs on the event's CPU.
+ */
+static void restore_groups(struct perf_event *event)
+{
+	u64 groups;
+
+	/* While the counter has no place, the choice may rightly be another. */
+	if (!adaptive || READ_ONCE(event->hw.idx) < 0)
+		return;
+	rdmsrl(MSR_PEBS_DATA_CFG, groups);
+	if (groups & PEBS_DATACFG_MEMINFO)
+		return;
+	/* perf empties the buffer of the records of the other layout. */
+	perf_event_disable(event);
+	wrmsrl(MSR_PEBS_DATA_CFG, PEBS_DATACFG_MEMINFO);
+	perf_event_enable(event);
+}
+
 static int pebs_cpu_online(struct tiermem_sampler *sampler, unsigned int cpu)
 {
 	struct pebs_cpu *pebs = per_cpu_ptr(&pebs_cpus, cpu);
@@ -309,6 +330,7 @@ static int pebs_cpu_online(struct tiermem_sampler *sampler, unsigned int cpu)
 						 pebs_overflow, NULL);
 	if (IS_ERR(event))
 		return PTR_ERR(event);
+	restore_groups(event);
 	pebs->ds = (const u64 *)ds;
 	pebs->last_record = 0;
 	pebs->mm = NULL;
