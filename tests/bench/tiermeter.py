@@ -9,8 +9,8 @@ from pathlib import Path
 from tiermem_build import qemu_plugins, qemu_tree
 
 HEADER = struct.Struct("=8sIIQ")  # magic, version, vCPUs, refreshes
-INSTRUCTIONS = struct.Struct("=QQ")  # user, kernel
-MAGIC, VERSION = b"TIERMETR", 1
+INSTRUCTIONS = struct.Struct("=QQQ")  # user, kernel, in the range
+MAGIC, VERSION = b"TIERMETR", 2
 PATIENCE = 30  # seconds; a refresh comes every few milliseconds
 
 
@@ -19,25 +19,29 @@ class Instructions:
     """What the vCPUs have executed, or executed between two looks."""
     user: int
     kernel: int
+    ranged: int = 0  # of both, those in the range that was asked for
 
     @property
     def all(self):
         return self.user + self.kernel
 
     def __sub__(self, other):
-        return Instructions(self.user - other.user, self.kernel - other.kernel)
+        return Instructions(self.user - other.user, self.kernel - other.kernel, self.ranged - other.ranged)
 
 
 class Tiermeter:
-    """The counts of one QEMU; `file` is where they are published."""
+    """The counts of one QEMU; `file` is where they are published. `code` is a range of guest addresses, (first, end),
+    that is counted apart, too."""
 
-    def __init__(self, file):
+    def __init__(self, file, code=None):
         self.file = Path(file)
+        self.code = code
 
     def arguments(self):
         """QEMU's arguments that load the plugin; builds it when it has to."""
         plugin = qemu_plugins.build(qemu_tree.source()) / "tiermeter.so"
-        return ["-plugin", f"{plugin},counts={self.file}"]
+        code = f",range={self.code[0]:x}-{self.code[1]:x}" if self.code else ""
+        return ["-plugin", f"{plugin},counts={self.file}{code}"]
 
     def now(self):
         """Instructions of all vCPUs, not older than this call."""
@@ -57,4 +61,4 @@ class Tiermeter:
         if (magic, version) != (MAGIC, VERSION):
             raise ValueError(f"{self.file}: not what tiermeter version {VERSION} publishes")
         counts = list(INSTRUCTIONS.iter_unpack(data[HEADER.size:HEADER.size + vcpus * INSTRUCTIONS.size]))
-        return refreshes, Instructions(sum(user for user, _ in counts), sum(kernel for _, kernel in counts))
+        return refreshes, Instructions(*(sum(column) for column in zip(*counts)))

@@ -45,7 +45,9 @@ def test_counts_a_known_loop_and_no_idling(boot, tmp_path):
     (",counts=/nowhere/at/all", "counts=/nowhere/at/all: No such file or directory"),
     (",counts={tmp}/c,period-ms=0", "period-ms=0: a whole number from 1 to 60000 is allowed"),
     (",counts={tmp}/c,period-ms=5s", "period-ms=5s: a whole number"),
-    (",counts={tmp}/c,speed=9", "unknown option 'speed'; counts and period-ms are allowed"),
+    (",counts={tmp}/c,range=10-10", "range=10-10: FIRST-END is allowed"),
+    (",counts={tmp}/c,range=x", "range=x: FIRST-END is allowed"),
+    (",counts={tmp}/c,speed=9", "unknown option 'speed'; counts, period-ms and range are allowed"),
 ])
 def test_bad_options_are_refused_by_name(plugin, tmp_path, options, words):
     assert words in refusal(["-plugin", plugin + options.format(tmp=tmp_path)])

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 
+#include "options.h"
 #include "qemu_plugin.h"
 
 namespace tiermeter {
@@ -19,11 +20,12 @@ namespace tiermeter {
 struct Instructions {
     std::uint64_t user;
     std::uint64_t kernel;
+    std::uint64_t ranged; // of both, in blocks that begin in the range that was asked for
 };
 
 class InstructionCount {
 public:
-    InstructionCount();
+    explicit InstructionCount(AddressRange range);
     ~InstructionCount();
     InstructionCount(const InstructionCount&) = delete;
     InstructionCount& operator=(const InstructionCount&) = delete;
@@ -37,6 +39,8 @@ private:
     qemu_plugin_scoreboard* scoreboard_;
     qemu_plugin_u64 user_;
     qemu_plugin_u64 kernel_;
+    qemu_plugin_u64 ranged_;
+    AddressRange range_;
 };
 
 } // namespace tiermeter

@@ -21,6 +21,25 @@ std::chrono::milliseconds parse_period(std::string_view text) {
     return std::chrono::milliseconds(value);
 }
 
+// "FIRST-END", hexadecimal, with or without 0x.
+AddressRange parse_range(std::string_view text) {
+    const auto dash = text.find('-');
+    const auto number = [](std::string_view digits, std::uint64_t& value) {
+        if (digits.starts_with("0x"))
+            digits.remove_prefix(2);
+        const auto last = digits.data() + digits.size();
+        const auto [end, error] = std::from_chars(digits.data(), last, value, 16);
+        return error == std::errc{} && end == last;
+    };
+    AddressRange range;
+    if (dash == text.npos || !number(text.substr(0, dash), range.first) ||
+        !number(text.substr(dash + 1), range.end) || range.first >= range.end)
+        throw std::invalid_argument("range=" + std::string(text) +
+                                    ": FIRST-END is allowed, two hexadecimal addresses, FIRST "
+                                    "below END");
+    return range;
+}
+
 } // namespace
 
 Options parse_options(int count, const char* const* words) {
@@ -34,9 +53,11 @@ Options parse_options(int count, const char* const* words) {
             options.counts = value;
         else if (name == "period-ms")
             options.period = parse_period(value);
+        else if (name == "range")
+            options.range = parse_range(value);
         else
             throw std::invalid_argument("unknown option '" + std::string(name) +
-                                        "'; counts and period-ms are allowed");
+                                        "'; counts, period-ms and range are allowed");
     }
     if (options.counts.empty())
         throw std::invalid_argument("counts=PATH is missing: where the counts are published");

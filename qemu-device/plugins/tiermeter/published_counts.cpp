@@ -22,7 +22,7 @@ struct PublishedCounts::Layout {
 namespace {
 
 constexpr char magic[] = "TIERMETR";
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
 
 [[noreturn]] void fail(const std::string& path) {
     throw std::system_error(errno, std::generic_category(), "counts=" + path);
@@ -62,6 +62,7 @@ void PublishedCounts::refresh(const InstructionCount& count) {
         const Instructions now = count.of_vcpu(i);
         put(layout_->vcpu[i].user, now.user);
         put(layout_->vcpu[i].kernel, now.kernel);
+        put(layout_->vcpu[i].ranged, now.ranged);
     }
     std::atomic_ref(layout_->refreshes).fetch_add(1, std::memory_order_release);
 }

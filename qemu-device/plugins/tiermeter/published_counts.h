@@ -3,7 +3,8 @@
 //
 //   offset  0  u64 magic "TIERMETR"    8  u32 version    12  u32 vCPUs
 //          16  u64 refreshes: how many have been completed
-//          24  for each vCPU: u64 user instructions, u64 kernel instructions
+//          24  for each vCPU: u64 user instructions, u64 kernel instructions, u64 those in the
+//          range
 //
 // All in the host's byte order. Each number is whole at any time; to see counts that are not older
 // than now, wait until `refreshes` has grown by two (the next one may have begun already).

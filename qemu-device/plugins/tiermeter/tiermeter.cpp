@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // tiermeter: a TCG plugin that says, while the guest runs, what its vCPUs have executed.
 //
-//   qemu-system-x86_64 -plugin tiermeter.so,counts=PATH[,period-ms=N] ...
+//   qemu-system-x86_64 -plugin tiermeter.so,counts=PATH[,period-ms=N][,range=FIRST-END] ...
 //
 //   translated block -> instruction_count -> refresher thread -> published_counts
 #include <atomic>
@@ -27,7 +27,8 @@ namespace {
 class Meter {
 public:
     Meter(const Options& options, unsigned vcpus)
-        : period_(options.period), vcpus_(vcpus), published_(options.counts, vcpus) {}
+        : period_(options.period), vcpus_(vcpus), count_(options.range),
+          published_(options.counts, vcpus) {}
 
     void translated(qemu_plugin_tb* block) const { count_.instrument(block); }
 

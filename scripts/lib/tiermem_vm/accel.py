@@ -37,8 +37,10 @@ def _trial(qemu):
             return False
 
 
-def choose(wanted, qemu):
-    """QEMU's -accel argument for tcg, kvm or auto."""
+def choose(wanted, qemu, icount=False):
+    """QEMU's -accel argument for tcg, kvm or auto. Counting instructions for time needs one thread, and TCG."""
+    if icount:
+        return "tcg,thread=single"
     if wanted == "kvm" or (wanted == "auto" and kvm_works(qemu)):
         return "kvm"
     return "tcg,thread=multi"

@@ -28,7 +28,8 @@ def build(config, place, fds):
 def _base(config):
     firmware = [word for folder in FIRMWARE for word in ("-L", folder)]
     return ["-nodefaults", "-no-user-config", "-display", "none", *firmware,
-            "-machine", f"{config.machine},hmat=on", "-accel", accel.choose(config.accel, config.qemu),
+            "-machine", f"{config.machine},hmat=on",
+            "-accel", accel.choose(config.accel, config.qemu, "-icount" in config.qemu_args),
             "-cpu", config.cpu, "-smp", config.cpus, "-m", f"{config.fast + config.slow}B",
             *([] if config.reboot else ["-no-reboot"])]
 
