@@ -42,23 +42,10 @@ def end_load(machine, signal=""):
     return sum(int(line[0].split("=")[1]) for line in lines)
 
 
-def on_cpu_lists(machine):
-    """[fast, slow] bytes of free pages on the CPUs' own lists. Linux counts them as used, but nobody need have touched
-    them since they were reclaimed."""
-    pages, node = [0, 0], 0
-    for line in machine.run("cat /proc/zoneinfo").output.splitlines():
-        words = line.split()
-        if words[:1] == ["Node"]:
-            node = int(words[1].rstrip(","))
-        elif words[:1] == ["count:"]:
-            pages[node] += int(words[1])
-    return [count * tiers.PAGE for count in pages]
-
-
 def check_numbers(machine):
     """With the quotas met: the host holds what the guest uses and no more than the guest has."""
     tier_list = tiers.tiers(machine)
-    used = [used - free for used, free in zip(tiers.node_used(machine), on_cpu_lists(machine))]
+    used = [used - free for used, free in zip(tiers.node_used(machine), tiers.on_cpu_lists(machine))]
     for number, tier in enumerate(tier_list):
         host = machine.host_resident(tiers.NAMES[number])
         for resident in (tier["resident"], host):

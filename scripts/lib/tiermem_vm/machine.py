@@ -17,6 +17,7 @@ from .errors import MachineError, Timeout
 from .place import Place
 
 BOOT_TIMEOUT = 180  # seconds; a Debian guest under TCG on a busy machine takes a minute
+MIGRATION_STOP_MS = 60_000  # the longest stop of a guest at the end of its migration
 PR_SET_PDEATHSIG = 1
 COMPLAINTS = re.compile(r"\b(BUG|KASAN|UBSAN|Oops|general protection fault|Kernel panic)\b[: ]|"
                         r"WARNING: (CPU|possible|suspicious|bad|held|inconsistent|stack|kernel stack)\b|"
@@ -243,13 +244,18 @@ class Machine:
         self.end_migration(other, timeout)
 
     def begin_migration(self, other):
-        """Starts a migration and returns while it runs."""
+        """Starts a migration and returns while it runs. The source waits for the destination's word that all is well:
+        where that refuses something late, the guest runs on at the source."""
+        for machine in (self, other):
+            machine.qmp("migrate-set-capabilities", capabilities=[{"capability": "return-path", "state": True}])
         uri = f"unix:{other.place.private}/migration"
         other.qmp("migrate-incoming", uri=uri)
         self.qmp("migrate", uri=uri)
 
     def end_migration(self, other, timeout=300):
-        """Waits for the end of a migration; raises MachineError with QEMU's reason if it failed."""
+        """Waits for the end of a migration; raises MachineError with QEMU's reason if it failed. From now on the guest
+        may be stopped for as long as the rest takes: one that writes faster than QEMU sends would never be moved."""
+        self.qmp("migrate-set-parameters", **{"downtime-limit": MIGRATION_STOP_MS})
         deadline = time.monotonic() + timeout
         while (state := self.qmp("query-migrate"))["status"] != "completed":
             if state["status"] in ("failed", "cancelled"):
