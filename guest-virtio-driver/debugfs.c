@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * debugfs: the stream of samples, for tools and tests; see samples_stream.h.
+ * debugfs: the stream of samples, for tools and tests (see samples_stream.h), and
+ * the ranges of all address spaces with their heat. While the stream is open it
+ * has all samples, and nothing is classified or moved.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -46,6 +49,7 @@ static int samples_open(struct inode *inode, struct file *file)
 		atomic_set(&tm->stream_users, 0);
 		return ret;
 	}
+	tiermem_tiering_pause(tm);
 	file->private_data = stream;
 	return nonseekable_open(inode, file);
 }
@@ -54,6 +58,7 @@ static int samples_release(struct inode *inode, struct file *file)
 {
 	struct stream *stream = file->private_data;
 
+	tiermem_tiering_resume(stream->tm);
 	if (stream->started)
 		tiermem_sampler_stop(&stream->tm->sampler);
 	atomic_set(&stream->tm->stream_users, 0);
@@ -141,11 +146,52 @@ static const struct file_operations samples_fops = {
 	.read = samples_read,
 };
 
+/* ---- The heat map ---- */
+
+#define RANGES_PER_CALL 16
+
+static void show_space(struct seq_file *seq, struct tiermem_tiering *t, u64 space)
+{
+	struct tm_range ranges[RANGES_PER_CALL];
+	u64 from = 0;
+	int nr, i;
+
+	do {
+		nr = tm_policy_ranges(t->policy, space, from, ranges, RANGES_PER_CALL);
+		for (i = 0; i < nr; i++)
+			seq_printf(seq, "%u %llx %llx %llu %u %u %u %u\n",
+				   tiermem_spaces_tgid(&t->spaces, space),
+				   ranges[i].start, ranges[i].end, ranges[i].heat,
+				   ranges[i].fast_pages, ranges[i].present_pages,
+				   ranges[i].age, ranges[i].detail);
+		if (nr > 0)
+			from = ranges[nr - 1].end;
+	} while (nr == RANGES_PER_CALL);
+}
+
+static int ranges_show(struct seq_file *seq, void *unused)
+{
+	struct tiermem *tm = seq->private;
+	struct tiermem_tiering *t = &tm->tiering;
+	unsigned long id;
+	void *space;
+
+	seq_puts(seq, "# tgid start end accesses_per_epoch fast_pages present_pages age detail\n");
+	mutex_lock(&t->lock);
+	if (t->policy)
+		xa_for_each(&t->spaces.by_id, id, space)
+			show_space(seq, t, id);
+	mutex_unlock(&t->lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(ranges);
+
 void tiermem_debugfs_add(struct tiermem *tm)
 {
 	/* As for all of debugfs: its absence is no error. */
 	tm->debugfs = debugfs_create_dir("virtio_tiermem", NULL);
 	debugfs_create_file("samples", 0400, tm->debugfs, tm, &samples_fops);
+	debugfs_create_file("ranges", 0400, tm->debugfs, tm, &ranges_fops);
 }
 
 void tiermem_debugfs_remove(struct tiermem *tm)

@@ -112,10 +112,11 @@ static bool freeze(struct folio *a, struct folio *b)
  * Both sides are taken. Afterwards each folio has one more reference, ours: a
  * page that is zapped as soon as it is back must not be freed while it is locked.
  */
-static enum tiermem_exchange_outcome trade(struct tiermem_side *hot, struct tiermem_side *cold)
+static enum tiermem_exchange_outcome trade(struct tiermem_side *hot, struct tiermem_side *cold,
+					   bool *cold_refused)
 {
 	struct folio *a = hot->folio, *b = cold->folio;
-	enum tiermem_exchange_outcome outcome = tiermem_refuse_trade(hot, cold);
+	enum tiermem_exchange_outcome outcome = tiermem_refuse_trade(hot, cold, cold_refused);
 
 	if (!outcome && !freeze(a, b))
 		outcome = TIERMEM_REFUSED_LATE;
@@ -143,7 +144,7 @@ static void trade_pair(struct batch *batch, unsigned int i)
 	struct tiermem_pair *pair = &batch->pairs[i];
 
 	if (sides[0].folio && sides[1].folio)
-		pair->outcome = trade(&sides[0], &sides[1]);
+		pair->outcome = trade(&sides[0], &sides[1], &pair->cold_refused);
 	else if (sides[0].folio)
 		folio_get(sides[0].folio);
 	else if (sides[1].folio)
@@ -181,8 +182,10 @@ static void take_all(struct batch *batch)
 		struct tiermem_side *side = &batch->sides[batch->order[i]];
 		struct tiermem_pair *pair = &batch->pairs[batch->order[i] / 2];
 
-		if (!pair->outcome)
-			pair->outcome = tiermem_side_take(&batch->cursor, side);
+		if (pair->outcome)
+			continue;
+		pair->outcome = tiermem_side_take(&batch->cursor, side);
+		pair->cold_refused = batch->order[i] & 1;
 	}
 	tiermem_cursor_release(&batch->cursor);
 }
@@ -371,9 +374,7 @@ static struct tiermem_space *find_space(struct batch *batch, struct mm_struct *m
 			return space;
 	if (batch->nr_spaces == MAX_SPACES)
 		return NULL;
-	*space = (struct tiermem_space) {
-		.mm = mm, .verdicts = { { .nid = NUMA_NO_NODE }, { .nid = NUMA_NO_NODE } },
-	};
+	*space = tiermem_new_space(mm);
 	batch->nr_spaces++;
 	return space;
 }

@@ -64,6 +64,7 @@ struct tiermem_pair {
 	struct tiermem_place cold;
 	bool huge;
 	/* Written by tiermem_exchange(). */
+	bool cold_refused;		/* the refusal is the cold side's, not the hot one's */
 	enum tiermem_exchange_outcome outcome;
 };
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the exchanger has to know about the kernel's headers; for Kbuild files.
+# What exchanger and migration have to know about the kernel's headers; for Kbuild
+# files.
 
 # Page table functions and reverse mapping by folio, since 6.5 and 6.8.
 ccflags-$(if $(shell grep -l ' \*__pte_offset_map_lock' $(srctree)/include/linux/mm.h),y) += \
@@ -9,3 +10,6 @@ ccflags-$(if $(shell grep -l ' folio_remove_rmap_ptes' $(srctree)/include/linux/
 # Large folios that know which address spaces map them, since 6.15.
 ccflags-$(if $(shell grep -l ' _mm_id' $(srctree)/include/linux/mm_types.h),y) += \
 	-DTIERMEM_HAVE_MM_ID
+# Migration targets are allocated by folio, since 6.5.
+ccflags-$(if $(shell grep -l ' new_folio_t' $(srctree)/include/linux/migrate.h),y) += \
+	-DTIERMEM_HAVE_NEW_FOLIO

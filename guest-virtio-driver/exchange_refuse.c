@@ -178,11 +178,12 @@ static const struct tiermem_node_verdict *verdict_on(struct tiermem_space *space
 	return verdict;
 }
 
-/* May a page of the side lie on the node? */
-static enum tiermem_exchange_outcome refuse_node(struct tiermem_side *side, int nid)
+enum tiermem_exchange_outcome tiermem_refuse_node(struct tiermem_space *space,
+						  const struct vm_area_struct *vma,
+						  int nid)
 {
-	const struct tiermem_node_verdict *verdict = verdict_on(side->space, nid);
-	const struct mempolicy *policy = side->vma->vm_policy;
+	const struct tiermem_node_verdict *verdict = verdict_on(space, nid);
+	const struct mempolicy *policy = vma->vm_policy;
 
 	if (!verdict->cpuset_allows)
 		return TIERMEM_REFUSED_CPUSET;
@@ -201,16 +202,21 @@ static bool same_cgroup(const struct folio *a, const struct folio *b)
 }
 
 enum tiermem_exchange_outcome tiermem_refuse_trade(struct tiermem_side *hot,
-						   struct tiermem_side *cold)
+						   struct tiermem_side *cold,
+						   bool *cold_refused)
 {
 	int hot_nid = folio_nid(hot->folio), cold_nid = folio_nid(cold->folio);
 	enum tiermem_exchange_outcome outcome;
 
+	*cold_refused = false;
 	/* Charges and statistics stay with the folios. */
 	if (!same_cgroup(hot->folio, cold->folio))
 		return TIERMEM_REFUSED_CGROUP;
 	if (hot_nid == cold_nid)
 		return TIERMEM_EXCHANGED;
-	outcome = refuse_node(hot, cold_nid);
-	return outcome ? outcome : refuse_node(cold, hot_nid);
+	outcome = tiermem_refuse_node(hot->space, hot->vma, cold_nid);
+	if (outcome)
+		return outcome;
+	*cold_refused = true;
+	return tiermem_refuse_node(cold->space, cold->vma, hot_nid);
 }

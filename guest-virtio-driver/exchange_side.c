@@ -14,6 +14,7 @@
 
 #include "exchange_side.h"
 #include "kernel_symbols.h"
+#include "page_table.h"
 
 /* Kernels before 6.8 count mappings of pages instead of folios. */
 
@@ -118,23 +119,6 @@ void tiermem_cursor_release(struct tiermem_cursor *cursor)
 	cursor->table = NULL;
 }
 
-static pmd_t *find_pmd(struct mm_struct *mm, unsigned long addr)
-{
-	pgd_t *pgd = pgd_offset(mm, addr);
-	p4d_t *p4d;
-	pud_t *pud;
-
-	if (pgd_none(*pgd) || pgd_bad(*pgd))
-		return NULL;
-	p4d = p4d_offset(pgd, addr);
-	if (p4d_none(*p4d) || p4d_bad(*p4d))
-		return NULL;
-	pud = pud_offset(p4d, addr);
-	if (pud_none(*pud) || pud_bad(*pud))
-		return NULL;
-	return pmd_offset(pud, addr);
-}
-
 static bool is_table(pmd_t pmd)
 {
 	return pmd_present(pmd) && !pmd_trans_huge(pmd) && !pmd_bad(pmd);
@@ -165,7 +149,7 @@ static noinline bool move_away(struct tiermem_cursor *cursor, struct mm_struct *
 	tiermem_cursor_release(cursor);
 	cursor->mm = mm;
 	cursor->base = base;
-	cursor->pmd = find_pmd(mm, base);
+	cursor->pmd = tiermem_find_pmd(mm, base);
 	if (!cursor->pmd)
 		return false;
 	if (!cursor->huge)

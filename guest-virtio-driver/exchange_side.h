@@ -92,9 +92,22 @@ enum tiermem_exchange_outcome tiermem_refuse_entry(pte_t entry);
 /* The same, and the folio is locked. */
 enum tiermem_exchange_outcome tiermem_refuse_folio(struct folio *folio,
 						   struct page *page);
-/* Both sides are taken. */
+/* May a page of the mapping lie on the node? The mmap lock is held. */
+enum tiermem_exchange_outcome tiermem_refuse_node(struct tiermem_space *space,
+						  const struct vm_area_struct *vma,
+						  int nid);
+/* Both sides are taken. *@cold_refused: the refusal is the cold side's. */
 enum tiermem_exchange_outcome tiermem_refuse_trade(struct tiermem_side *hot,
-						   struct tiermem_side *cold);
+						   struct tiermem_side *cold,
+						   bool *cold_refused);
+
+/* An address space whose owner has not been asked yet. */
+static inline struct tiermem_space tiermem_new_space(struct mm_struct *mm)
+{
+	return (struct tiermem_space) {
+		.mm = mm, .verdicts = { { .nid = NUMA_NO_NODE }, { .nid = NUMA_NO_NODE } },
+	};
+}
 
 static inline unsigned long tiermem_size(bool huge)
 {

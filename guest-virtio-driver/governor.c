@@ -4,7 +4,8 @@
  *
  * What the worker does about failure:
  *
- *   nothing to take (-EAGAIN)      try harder (free, move, reclaim), then wait
+ *   nothing to take (-EAGAIN)      try harder (free, demote cold pages, move any,
+ *                                  reclaim), then wait
  *   host cannot now (-EBUSY),
  *   host failed (-EIO), -ENOMEM,
  *   -ENOSPC, -EDQUOT               wait; the configuration may have changed
@@ -32,6 +33,8 @@
 /* What an OOM gets back at first, and at most in one call. */
 #define OOM_PAGES_MIN (SZ_16M >> PAGE_SHIFT)
 #define OOM_PAGES_MAX (SZ_1G >> PAGE_SHIFT)
+/* Of cold pages that make room for a shrink, in one go. */
+#define ROOM_PAGES (SZ_64M >> PAGE_SHIFT)
 /* Pressure is over when this part of the tier is free beyond its watermarks. */
 #define PLENTY_SHIFT 5
 
@@ -82,6 +85,18 @@ static int reclaim_step(struct tiermem_tier *tier, unsigned long want)
 	return ret;
 }
 
+/*
+ * Nothing of the fast tier is free any more: what is coldest goes to the slow
+ * one, in pieces, so that what is free is surrendered meanwhile. Not while the
+ * guest is short of memory anyway.
+ */
+static bool make_room(struct tiermem_tier *tier, unsigned long want,
+		      enum tiermem_effort most)
+{
+	return !tier->index && most > TIERMEM_TAKE_FREE &&
+	       tiermem_tiering_make_room(tier->tm, min_t(unsigned long, want, ROOM_PAGES));
+}
+
 /* Surrender something, trying harder until something can be taken. */
 static int surrender_step(struct tiermem_tier *tier, unsigned long want,
 			  enum tiermem_effort *effort, enum tiermem_effort most)
@@ -93,8 +108,11 @@ static int surrender_step(struct tiermem_tier *tier, unsigned long want,
 	for (;;) {
 		ret = tiermem_reservoir_surrender(tier, want, *effort,
 						  &surrendered);
-		if (ret != -EAGAIN || *effort >= most ||
-		    READ_ONCE(tier->pressure))
+		if (ret != -EAGAIN || READ_ONCE(tier->pressure))
+			return ret;
+		if (*effort == TIERMEM_TAKE_FREE && make_room(tier, want, most))
+			continue;
+		if (*effort >= most)
 			return ret;
 		++*effort;
 	}

@@ -118,6 +118,45 @@ static_assert(__same_type(page_remove_rmap, tiermem_no_page_remove_rmap));
 DEFINE_SYMBOL(page_remove_rmap, "page_remove_rmap")
 #endif
 
+/* The migration's. */
+
+tiermem_isolated_t tiermem_no_folio_isolate_lru(struct folio *folio)
+{
+	return 0;
+}
+DEFINE_SYMBOL(folio_isolate_lru, "folio_isolate_lru")
+
+int tiermem_no_migrate_pages(struct list_head *from, tiermem_target_t target,
+			     tiermem_untarget_t untarget, unsigned long private,
+			     enum migrate_mode mode, int reason, unsigned int *succeeded)
+{
+	return 0;
+}
+static_assert(__same_type(migrate_pages, tiermem_no_migrate_pages));
+DEFINE_SYMBOL(migrate_pages, "migrate_pages")
+
+void tiermem_no_putback_movable_pages(struct list_head *pages)
+{
+}
+static_assert(__same_type(putback_movable_pages, tiermem_no_putback_movable_pages));
+DEFINE_SYMBOL(putback_movable_pages, "putback_movable_pages")
+
+static void find_for_migration(void)
+{
+	find_folio_isolate_lru();
+	find_migrate_pages();
+	find_putback_movable_pages();
+}
+
+const char *tiermem_missing_for_migration(void)
+{
+	if (!have_folio_isolate_lru)
+		return "folio_isolate_lru";
+	if (!have_migrate_pages)
+		return "migrate_pages";
+	return have_putback_movable_pages ? NULL : "putback_movable_pages";
+}
+
 static void find_for_exchange(void)
 {
 	find_lru_add_drain_all();
@@ -169,5 +208,6 @@ int tiermem_symbols_init(void)
 	find_isolate_free_page();
 	find_flush_tlb_mm_range();
 	find_for_exchange();
+	find_for_migration();
 	return 0;
 }

@@ -12,6 +12,7 @@
 #ifndef TIERMEM_KERNEL_SYMBOLS_H
 #define TIERMEM_KERNEL_SYMBOLS_H
 
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/rmap.h>
 #include <linux/static_call.h>
@@ -62,8 +63,30 @@ TIERMEM_DECLARE_SYMBOL(page_remove_rmap, void, struct page *page,
 		       struct vm_area_struct *vma, bool compound);
 #endif
 
+/*
+ * Of mm/vmscan.c and mm/migrate.c, with their own contracts. The migration's
+ * alone. folio_isolate_lru() returned 0 for success before 6.3.
+ */
+#ifdef TIERMEM_HAVE_NEW_FOLIO
+typedef bool tiermem_isolated_t;
+typedef struct folio *tiermem_target_t(struct folio *folio, unsigned long private);
+typedef void tiermem_untarget_t(struct folio *folio, unsigned long private);
+#else
+typedef int tiermem_isolated_t;
+typedef struct page *tiermem_target_t(struct page *page, unsigned long private);
+typedef void tiermem_untarget_t(struct page *page, unsigned long private);
+#endif
+TIERMEM_DECLARE_SYMBOL(folio_isolate_lru, tiermem_isolated_t, struct folio *folio);
+TIERMEM_DECLARE_SYMBOL(migrate_pages, int, struct list_head *from,
+		       tiermem_target_t target, tiermem_untarget_t untarget,
+		       unsigned long private, enum migrate_mode mode, int reason,
+		       unsigned int *succeeded);
+TIERMEM_DECLARE_SYMBOL(putback_movable_pages, void, struct list_head *pages);
+
 /* The first service that the exchanger needs and the kernel lacks, or NULL. */
 const char *tiermem_missing_for_exchange(void);
+/* The same for the migration of single pages. */
+const char *tiermem_missing_for_migration(void);
 
 /* Look everything up. 0, or a negative errno if nothing can be looked up. */
 int tiermem_symbols_init(void);

@@ -64,6 +64,15 @@ static int start(struct tiermem *tm)
 	return 0;
 }
 
+/* A machine that is not tiered is still one with quotas. */
+static void start_tiering(struct tiermem *tm)
+{
+	int ret = tm->num_tiers < 2 ? -ENODEV : tiermem_tiering_start(tm);
+
+	if (ret)
+		dev_warn(&tm->vdev->dev, "pages are not moved between tiers (%d)\n", ret);
+}
+
 /* Back to a reset device; all pages are the kernel's again. */
 static void stop(struct tiermem *tm)
 {
@@ -145,6 +154,7 @@ static int tiermem_reboot(struct notifier_block *nb, unsigned long action,
 {
 	struct tiermem *tm = container_of(nb, struct tiermem, reboot_nb);
 
+	tiermem_tiering_stop(tm);
 	tiermem_governor_stop(tm);
 	tiermem_stats_stop(tm);
 	virtio_reset_device(tm->vdev);
@@ -161,6 +171,7 @@ static int tiermem_probe(struct virtio_device *vdev)
 	tm->vdev = vdev;
 	vdev->priv = tm;
 	spin_lock_init(&tm->vq_lock);
+	tiermem_tiering_init(tm);
 	ret = setup(tm);
 	if (ret) {
 		vdev->priv = NULL;
@@ -168,6 +179,7 @@ static int tiermem_probe(struct virtio_device *vdev)
 		return ret;
 	}
 	report(tm);
+	start_tiering(tm);
 	tm->reboot_nb.notifier_call = tiermem_reboot;
 	register_reboot_notifier(&tm->reboot_nb);
 	return 0;
@@ -180,6 +192,7 @@ static void tiermem_remove(struct virtio_device *vdev)
 	unregister_reboot_notifier(&tm->reboot_nb);
 	tiermem_debugfs_remove(tm);
 	tiermem_sysfs_remove(tm);
+	tiermem_tiering_stop(tm);
 	tiermem_sampler_destroy(&tm->sampler);
 	stop(tm);
 	tiermem_stats_destroy(tm);
@@ -199,6 +212,8 @@ static int tiermem_freeze(struct virtio_device *vdev)
 {
 	struct tiermem *tm = vdev->priv;
 
+	tm->tiering_at_freeze = READ_ONCE(tm->tiering.thread);
+	tiermem_tiering_stop(tm);
 	tm->sampling_at_freeze = READ_ONCE(tm->sampler.source);
 	tiermem_sampler_stop(&tm->sampler);
 	stop(tm);
@@ -208,11 +223,15 @@ static int tiermem_freeze(struct virtio_device *vdev)
 static int tiermem_restore(struct virtio_device *vdev)
 {
 	struct tiermem *tm = vdev->priv;
+	int ret;
 
 	/* A machine without samples is still one with quotas. */
 	if (tm->sampling_at_freeze && tiermem_sampler_start(&tm->sampler))
 		dev_warn(&vdev->dev, "sampling did not start again\n");
-	return start(tm);
+	ret = start(tm);
+	if (!ret && tm->tiering_at_freeze)
+		start_tiering(tm);
+	return ret;
 }
 #endif
 

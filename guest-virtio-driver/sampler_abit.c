@@ -22,6 +22,7 @@
 #include <asm/tlbflush.h>
 
 #include "kernel_symbols.h"
+#include "page_table.h"
 #include "sampler.h"
 
 #define ABIT_INTERVAL (HZ / 10)
@@ -71,25 +72,6 @@ static void walk_table(struct abit_walk *walk, pmd_t pmd, unsigned long addr,
 	}
 }
 
-/* The PMD of an address, or NULL where no table of PMDs is. */
-static pmd_t *find_pmd(struct mm_struct *mm, unsigned long addr)
-{
-	pgd_t *pgd = pgd_offset(mm, addr);
-	p4d_t *p4d;
-	pud_t *pud;
-
-	if (pgd_none(READ_ONCE(*pgd)))
-		return NULL;
-	p4d = p4d_offset(pgd, addr);
-	if (p4d_none(READ_ONCE(*p4d)))
-		return NULL;
-	pud = pud_offset(p4d, addr);
-	if (pud_none(READ_ONCE(*pud)) || !pud_present(READ_ONCE(*pud)) ||
-	    pud_leaf(READ_ONCE(*pud)))
-		return NULL;
-	return pmd_offset(pud, addr);
-}
-
 /* Walk a mapping from @addr on; returns where the budget ended. */
 static unsigned long walk_vma(struct abit_walk *walk, struct vm_area_struct *vma,
 			      unsigned long addr)
@@ -100,7 +82,7 @@ static unsigned long walk_vma(struct abit_walk *walk, struct vm_area_struct *vma
 		pmd_t *pmdp, pmd;
 
 		rcu_read_lock();
-		pmdp = find_pmd(vma->vm_mm, addr);
+		pmdp = tiermem_find_pmd(vma->vm_mm, addr);
 		pmd = pmdp ? READ_ONCE(*pmdp) : __pmd(0);
 		if (pmd_present(pmd) && pmd_leaf(pmd)) {
 			end = pmd_addr_end(addr, vma->vm_end);

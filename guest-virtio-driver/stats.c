@@ -10,7 +10,12 @@
 
 /* Per tier: total, free, reclaimable, OOM reclaims. */
 #define STATS_PER_TIER 4
-#define STATS_MAX (STATS_PER_TIER * VIRTIO_TIERMEM_MAX_TIERS)
+/* Promoted, demoted, samples of two tiers; failures, stages, the curve. */
+#define STATS_OF_TIERING (4 + TIERMEM_EXCHANGE_OUTCOMES + TIERMEM_STAGES + \
+			  2 * TM_CURVE_POINTS)
+#define STATS_MAX (STATS_PER_TIER * VIRTIO_TIERMEM_MAX_TIERS + STATS_OF_TIERING)
+#define EPOCHS_PER_SECOND 2
+#define NO_TIER VIRTIO_TIERMEM_STAT_NO_TIER
 
 unsigned long tiermem_managed_pages(const struct tiermem_tier *tier)
 {
@@ -49,14 +54,56 @@ unsigned long tiermem_reclaimable_pages(const struct tiermem_tier *tier)
 	       (node_counter(tier->nid, NR_SLAB_RECLAIMABLE_B) >> PAGE_SHIFT);
 }
 
-static void add_stat(struct tiermem *tm, unsigned int *n, u16 tag, u16 tier,
-		     u64 value)
+static void add_indexed(struct tiermem *tm, unsigned int *n, u16 tag, u16 tier,
+			u32 index, u64 value)
 {
 	tm->stats[(*n)++] = (struct virtio_tiermem_stat) {
 		.tag = cpu_to_le16(tag),
 		.tier = cpu_to_le16(tier),
+		.index = cpu_to_le32(index),
 		.value = cpu_to_le64(value),
 	};
+}
+
+static void add_stat(struct tiermem *tm, unsigned int *n, u16 tag, u16 tier,
+		     u64 value)
+{
+	add_indexed(tm, n, tag, tier, 0, value);
+}
+
+static void add_curve(struct tiermem *tm, unsigned int *n)
+{
+	struct tm_curve_point points[TM_CURVE_POINTS];
+	unsigned int nr = tiermem_tiering_curve(tm, points), i;
+
+	for (i = 0; i < nr; i++) {
+		add_indexed(tm, n, VIRTIO_TIERMEM_STAT_CURVE_BYTES, NO_TIER, i,
+			    points[i].bytes);
+		add_indexed(tm, n, VIRTIO_TIERMEM_STAT_CURVE_RATE, NO_TIER, i,
+			    points[i].accesses * EPOCHS_PER_SECOND);
+	}
+}
+
+/* Causes and stages are numbered as in exchange.h and tiering.h. */
+static void add_tiering(struct tiermem *tm, unsigned int *n)
+{
+	const struct tiermem_tiering *t = &tm->tiering;
+	unsigned int i;
+
+	add_stat(tm, n, VIRTIO_TIERMEM_STAT_PROMOTED, TM_TIER_FAST,
+		 READ_ONCE(t->moved.promoted) << PAGE_SHIFT);
+	add_stat(tm, n, VIRTIO_TIERMEM_STAT_DEMOTED, TM_TIER_SLOW,
+		 READ_ONCE(t->moved.demoted) << PAGE_SHIFT);
+	for (i = TM_TIER_FAST; i <= TM_TIER_SLOW; i++)
+		add_stat(tm, n, VIRTIO_TIERMEM_STAT_SAMPLES, i,
+			 READ_ONCE(t->samples_by_tier[i]));
+	for (i = TIERMEM_EXCHANGED + 1; i < TIERMEM_EXCHANGE_OUTCOMES; i++)
+		add_indexed(tm, n, VIRTIO_TIERMEM_STAT_EXCHANGE_FAILED, NO_TIER, i,
+			    READ_ONCE(t->moved.exchange.pairs[i]));
+	for (i = 0; i < TIERMEM_STAGES; i++)
+		add_indexed(tm, n, VIRTIO_TIERMEM_STAT_CPU_TIME, NO_TIER, i,
+			    READ_ONCE(t->stage_ns[i]));
+	add_curve(tm, n);
 }
 
 static unsigned int fill_stats(struct tiermem *tm)
@@ -75,6 +122,7 @@ static unsigned int fill_stats(struct tiermem *tm)
 		add_stat(tm, &n, VIRTIO_TIERMEM_STAT_OOM_RECLAIMS, i,
 			 atomic64_read(&tier->oom_reclaims));
 	}
+	add_tiering(tm, &n);
 	return n;
 }
 

@@ -245,19 +245,21 @@ static const struct attribute_group qos_group = {
 	.attrs = qos_attrs,
 };
 
+static const struct attribute_group *groups[] = {
+	&qos_group,
+	&tiermem_sampler_group,
+	&tiermem_tiering_group,
+	NULL
+};
+
 int tiermem_sysfs_add(struct tiermem *tm)
 {
 	unsigned int i;
 	int ret;
 
-	ret = device_add_group(&tm->vdev->dev, &qos_group);
+	ret = device_add_groups(&tm->vdev->dev, groups);
 	if (ret)
 		return ret;
-	ret = device_add_group(&tm->vdev->dev, &tiermem_sampler_group);
-	if (ret) {
-		device_remove_group(&tm->vdev->dev, &qos_group);
-		return ret;
-	}
 	for (i = 0; i < tm->num_tiers; i++) {
 		ret = add_tier(&tm->tiers[i]);
 		if (ret) {
@@ -274,6 +276,5 @@ void tiermem_sysfs_remove(struct tiermem *tm)
 
 	for (i = 0; i < tm->num_tiers; i++)
 		remove_tier(&tm->tiers[i]);
-	device_remove_group(&tm->vdev->dev, &tiermem_sampler_group);
-	device_remove_group(&tm->vdev->dev, &qos_group);
+	device_remove_groups(&tm->vdev->dev, groups);
 }

@@ -3,7 +3,8 @@
  * tiermem.h - the driver's state, and the functions between its files
  *
  *   main.c ──> governor.c ──> reservoir.c ──> page_source.c   (which pages)
- *     │            │              └─────────> device.c        (the wire)
+ *     │            │ │            └─────────> device.c        (the wire)
+ *     │            │ └─> tiering.c ──> sampler.c, policy/, relocate.c (see tiering.h)
  *     │            └─ decides when, and what to do about failure
  *     └─ probe, remove, power management; stats.c, sysfs.c report
  *
@@ -36,6 +37,7 @@
 
 #include "policy/range_set.h"
 #include "sampler.h"
+#include "tiering.h"
 #include "virtio_tiermem.h"
 
 struct tiermem;
@@ -140,6 +142,8 @@ struct tiermem {
 
 	struct tiermem_sampler sampler;
 	bool sampling_at_freeze;
+	struct tiermem_tiering tiering;
+	bool tiering_at_freeze;
 	struct dentry *debugfs;
 	atomic_t stream_users;
 

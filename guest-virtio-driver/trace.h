@@ -8,7 +8,10 @@
 #if !defined(TIERMEM_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define TIERMEM_TRACE_H
 
+#include <linux/string.h>
 #include <linux/tracepoint.h>
+
+#include "policy/policy.h"
 
 /* The host has set a quota (or the driver has read the first one). */
 TRACE_EVENT(tiermem_quota,
@@ -126,6 +129,79 @@ TRACE_EVENT(tiermem_oom,
 	),
 	TP_printk("tier=%u want=%lu reclaimed=%lu", __entry->tier,
 		  __entry->want, __entry->reclaimed)
+);
+
+/* An epoch of the policy core: what it saw, and how many pages were moved. */
+TRACE_EVENT(tiermem_epoch,
+	TP_PROTO(const struct tm_epoch_result *result,
+		 const struct tm_epoch_input *input, unsigned long moved),
+	TP_ARGS(result, input, moved),
+	TP_STRUCT__entry(
+		__field(u32, samples)
+		__field(u32, period)
+		__field(u32, fast_milli)
+		__field(u32, uncertain_milli)
+		__field(u64, quota)
+		__field(u64, free)
+		__field(u64, planned)
+		__field(unsigned long, moved)
+	),
+	TP_fast_assign(
+		__entry->samples = result->samples;
+		__entry->period = result->period;
+		__entry->fast_milli = result->fast_milli;
+		__entry->uncertain_milli = result->uncertain_milli;
+		__entry->quota = input->fast_quota >> PAGE_SHIFT;
+		__entry->free = input->fast_free >> PAGE_SHIFT;
+		__entry->planned = result->promote_pages + result->demote_pages;
+		__entry->moved = moved;
+	),
+	TP_printk("samples=%u period=%u fast=%u/1000 uncertain=%u/1000 quota=%llu free=%llu planned=%llu moved=%lu",
+		  __entry->samples, __entry->period, __entry->fast_milli,
+		  __entry->uncertain_milli, __entry->quota, __entry->free,
+		  __entry->planned, __entry->moved)
+);
+
+/* What has become of a step of a plan. */
+TRACE_EVENT(tiermem_move,
+	TP_PROTO(const struct tm_move *move, const struct tm_outcome *outcome),
+	TP_ARGS(move, outcome),
+	TP_STRUCT__entry(
+		__field(u64, hot_space)
+		__field(u64, hot)
+		__field(u64, cold_space)
+		__field(u64, cold)
+		__field(u32, pages)
+		__field(u32, huge)
+		__field(unsigned int, done)
+	),
+	TP_fast_assign(
+		__entry->hot_space = move->promote_space;
+		__entry->hot = move->promote_addr;
+		__entry->cold_space = move->demote_space;
+		__entry->cold = move->demote_addr;
+		__entry->pages = move->pages;
+		__entry->huge = move->huge;
+		__entry->done = memweight(outcome->done, sizeof(outcome->done));
+	),
+	TP_printk("hot=%lld:%llx cold=%lld:%llx pages=%u huge=%u done=%u",
+		  (s64)__entry->hot_space, __entry->hot, (s64)__entry->cold_space,
+		  __entry->cold, __entry->pages, __entry->huge, __entry->done)
+);
+
+/* The fast tier shrinks: cold pages made room. */
+TRACE_EVENT(tiermem_make_room,
+	TP_PROTO(unsigned long want, unsigned long moved),
+	TP_ARGS(want, moved),
+	TP_STRUCT__entry(
+		__field(unsigned long, want)
+		__field(unsigned long, moved)
+	),
+	TP_fast_assign(
+		__entry->want = want;
+		__entry->moved = moved;
+	),
+	TP_printk("want=%lu moved=%lu", __entry->want, __entry->moved)
 );
 
 #endif /* TIERMEM_TRACE_H */

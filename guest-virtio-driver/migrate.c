@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Pages move to another node by the kernel's own migration; see migrate.h.
+ */
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/mmap_lock.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/vmstat.h>
+
+#include "exchange_side.h"
+#include "kernel_symbols.h"
+#include "migrate.h"
+#include "page_table.h"
+#include "residency.h"
+
+/* Free pages or none: room is made by plan, never by reclaim. */
+#define TARGET_GFP ((GFP_HIGHUSER_MOVABLE | __GFP_THISNODE | __GFP_NOMEMALLOC | \
+		     __GFP_NORETRY | __GFP_NOWARN) & ~__GFP_RECLAIM)
+
+#ifdef TIERMEM_HAVE_NEW_FOLIO
+static struct folio *new_target(struct folio *from, unsigned long nid)
+{
+	return __folio_alloc(TARGET_GFP, folio_order(from), nid, NULL);
+}
+
+static bool isolate(struct folio *folio)
+{
+	return static_call(tiermem_folio_isolate_lru)(folio);
+}
+#else
+static struct page *new_target(struct page *from, unsigned long nid)
+{
+	struct folio *folio = __folio_alloc(TARGET_GFP, folio_order(page_folio(from)),
+					    nid, NULL);
+
+	return folio ? &folio->page : NULL;
+}
+
+static bool isolate(struct folio *folio)
+{
+	return !static_call(tiermem_folio_isolate_lru)(folio);
+}
+#endif
+
+/* The folio of an entry with a reference, if the entry still says so after. */
+static struct folio *get_folio(const void *slot, unsigned long entry, unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	struct folio *folio;
+
+	if (!page)
+		return NULL;
+	folio = page_folio(page);
+	if (!folio_try_get(folio))
+		return NULL;
+	if (READ_ONCE(*(const unsigned long *)slot) == entry && page_folio(page) == folio)
+		return folio;
+	folio_put(folio);
+	return NULL;
+}
+
+/* The folio that is mapped at an address, with a reference; or NULL. */
+static struct folio *find_folio(struct mm_struct *mm, unsigned long addr)
+{
+	struct folio *folio = NULL;
+	pmd_t *pmdp, pmd;
+	pte_t *ptep, pte;
+
+	rcu_read_lock();
+	pmdp = tiermem_find_pmd(mm, addr);
+	pmd = pmdp ? READ_ONCE(*pmdp) : __pmd(0);
+	if (pmd_present(pmd) && pmd_leaf(pmd)) {
+		folio = get_folio(pmdp, pmd_val(pmd), pmd_pfn(pmd));
+	} else if (pmd_present(pmd)) {
+		ptep = pte_offset_kernel(&pmd, addr);
+		pte = READ_ONCE(*ptep);
+		if (pte_present(pte) && !pte_special(pte))
+			folio = get_folio(ptep, pte_val(pte), pte_pfn(pte));
+	}
+	rcu_read_unlock();
+	return folio;
+}
+
+/* Takes over the reference. False: the folio is left where it is. */
+static bool add_folio(struct list_head *list, struct folio *folio, int nid)
+{
+	bool added = folio_nid(folio) != nid && !folio_test_hugetlb(folio) &&
+		     !folio_test_unevictable(folio) && isolate(folio);
+
+	if (added) {
+		node_stat_mod_folio(folio, NR_ISOLATED_ANON + folio_is_file_lru(folio),
+				    folio_nr_pages(folio));
+		list_add_tail(&folio->lru, list);
+	}
+	folio_put(folio);
+	return added;
+}
+
+static bool add_place(struct list_head *list, struct tiermem_space *space,
+		      unsigned long addr, int nid)
+{
+	struct vm_area_struct *vma = vma_lookup(space->mm, addr);
+	struct folio *folio;
+
+	if (!vma || !tiermem_vma_may_move(vma) || userfaultfd_armed(vma) ||
+	    tiermem_refuse_node(space, vma, nid))
+		return false;
+	folio = find_folio(space->mm, addr);
+	return folio && add_folio(list, folio, nid);
+}
+
+/* All places of one address space from the first on; returns how many. */
+static unsigned int add_space(struct list_head *list, const struct tiermem_place *places,
+			      unsigned int nr, int nid, bool *moved)
+{
+	struct tiermem_space space = tiermem_new_space(places->mm);
+	unsigned int i;
+
+	mmap_read_lock(space.mm);
+	for (i = 0; i < nr && places[i].mm == space.mm; i++)
+		moved[i] = add_place(list, &space, places[i].addr, nid);
+	mmap_read_unlock(space.mm);
+	return i;
+}
+
+unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
+			     int nid, bool *moved)
+{
+	unsigned int done = 0, succeeded = 0;
+	LIST_HEAD(list);
+
+	memset(moved, 0, nr * sizeof(*moved));
+	if (tiermem_migrate_unavailable() || !nr)
+		return 0;
+	nr = min_t(unsigned int, nr, TIERMEM_MIGRATE_BATCH);
+	while (done < nr)
+		done += add_space(&list, places + done, nr - done, nid, moved + done);
+	if (list_empty(&list))
+		return 0;
+	/* A huge page that finds no room stays whole for this reason. */
+	static_call(tiermem_migrate_pages)(&list, new_target, NULL, nid, MIGRATE_ASYNC,
+					   MR_NUMA_MISPLACED, &succeeded);
+	if (!list_empty(&list))
+		static_call(tiermem_putback_movable_pages)(&list);
+	return succeeded;
+}
+
+const char *tiermem_migrate_unavailable(void)
+{
+	return tiermem_missing_for_migration();
+}

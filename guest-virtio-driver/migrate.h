@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * migrate.h - pages move to another node by the kernel's own migration
+ *
+ * For what no pair can be found for, and what the exchanger refuses but the
+ * kernel can move: shared memory, page cache, folios of other sizes, pages of
+ * different memory cgroups. Needs free pages on the target node, and never
+ * reclaims for them. About ten times as dear as an exchange.
+ */
+#ifndef TIERMEM_MIGRATE_H
+#define TIERMEM_MIGRATE_H
+
+#include "exchange.h"
+
+#define TIERMEM_MIGRATE_BATCH 512
+
+/*
+ * Move the folios that are mapped at @places to @nid; at most
+ * TIERMEM_MIGRATE_BATCH. moved[i] is set where the folio has been put on its
+ * way; whether it got there is seen in the page table. Consecutive places of
+ * one address space take its mmap lock (for reading) once.
+ *
+ * Returns how many pages (of 4 KiB) were moved. Process context, may sleep; the
+ * caller holds mm_users of all, and no lock that page faults or reclaim take.
+ */
+unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
+			     int nid, bool *moved);
+
+/* Why nothing can be migrated: the name of what the kernel lacks; or NULL. */
+const char *tiermem_migrate_unavailable(void);
+
+#endif /* TIERMEM_MIGRATE_H */

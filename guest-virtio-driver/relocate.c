@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Carrying out a plan; see relocate.h.
+ *
+ * Steps are taken in runs of one kind (two sides or one, base pages or huge
+ * ones) that fit into one batch of pairs. A pair with one side only has no mm on
+ * the other.
+ */
+#include <linux/mmap_lock.h>
+#include <linux/sched/mm.h>
+
+#include "relocate.h"
+#include "residency.h"
+#include "trace.h"
+
+/* ---- Which steps go together ---- */
+
+static bool has_hot(const struct tm_move *move)
+{
+	return move->promote_space != TM_SPACE_NONE;
+}
+
+static bool has_cold(const struct tm_move *move)
+{
+	return move->demote_space != TM_SPACE_NONE;
+}
+
+static bool same_kind(const struct tm_move *a, const struct tm_move *b)
+{
+	return has_hot(a) == has_hot(b) && has_cold(a) == has_cold(b) &&
+	       !a->huge == !b->huge;
+}
+
+/* The plan comes from the core; a wrong one must not index beyond anything. */
+static bool is_sane(const struct tm_move *move)
+{
+	u64 offset = (u64)(move->pages - 1) << PAGE_SHIFT;
+
+	if (!move->pages || move->pages > TM_WINDOW_PAGES ||
+	    (move->huge && move->pages != TM_WINDOW_PAGES))
+		return false;
+	return move->promote_addr < TASK_SIZE_MAX - offset &&
+	       move->demote_addr < TASK_SIZE_MAX - offset &&
+	       (has_hot(move) || has_cold(move));
+}
+
+static unsigned int pairs_of(const struct tm_move *move)
+{
+	return move->huge ? 1 : move->pages;
+}
+
+static struct mm_struct *get_side(struct tiermem_relocation *r, bool wanted, u64 space)
+{
+	return wanted ? tiermem_spaces_get(r->spaces, space) : NULL;
+}
+
+static void add_pairs(struct tiermem_relocation *r, unsigned int step)
+{
+	const struct tm_move *move = &r->moves[step];
+	unsigned int i;
+
+	for (i = 0; i < pairs_of(move); i++) {
+		r->step_of[r->nr_pairs] = step;
+		r->page_of[r->nr_pairs] = i;
+		r->pairs[r->nr_pairs++] = (struct tiermem_pair) {
+			.hot = { r->hot_mm[step], move->promote_addr + i * PAGE_SIZE },
+			.cold = { r->cold_mm[step], move->demote_addr + i * PAGE_SIZE },
+			.huge = move->huge,
+		};
+	}
+}
+
+/* A step of which one side has gone is not carried out at all. */
+static void add_step(struct tiermem_relocation *r, const struct tm_move *move)
+{
+	unsigned int step = r->nr_moves++;
+	bool sane = is_sane(move);
+
+	r->outcomes[step] = (struct tm_outcome) {};
+	r->hot_mm[step] = get_side(r, sane && has_hot(move), move->promote_space);
+	r->cold_mm[step] = get_side(r, sane && has_cold(move), move->demote_space);
+	if (sane && !has_hot(move) == !r->hot_mm[step] &&
+	    !has_cold(move) == !r->cold_mm[step])
+		add_pairs(r, step);
+}
+
+/* The next run of steps; at least one. */
+static void gather(struct tiermem_relocation *r, const struct tm_move *moves, unsigned int nr)
+{
+	r->moves = moves;
+	r->nr_moves = 0;
+	r->nr_pairs = 0;
+	do {
+		const struct tm_move *move = &moves[r->nr_moves];
+
+		if (r->nr_moves &&
+		    (!same_kind(moves, move) || move->pages > TM_WINDOW_PAGES ||
+		     r->nr_pairs + pairs_of(move) > TIERMEM_RELOCATE_PAIRS))
+			return;
+		add_step(r, move);
+	} while (r->nr_moves < nr && r->nr_moves < TIERMEM_RELOCATE_PAIRS);
+}
+
+static void release(struct tiermem_relocation *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->nr_moves; i++) {
+		if (r->hot_mm[i])
+			mmput(r->hot_mm[i]);
+		if (r->cold_mm[i])
+			mmput(r->cold_mm[i]);
+	}
+}
+
+/* ---- Outcomes ---- */
+
+/* Set the bits of a pair in one of the maps of its step's outcome. */
+static void mark(struct tiermem_relocation *r, unsigned int pair, u64 *map)
+{
+	if (r->pairs[pair].huge)
+		memset(map, 0xff, sizeof(r->outcomes->done));
+	else
+		map[r->page_of[pair] / 64] |= BIT_ULL(r->page_of[pair] % 64);
+}
+
+static struct tm_outcome *outcome_of(struct tiermem_relocation *r, unsigned int pair)
+{
+	return &r->outcomes[r->step_of[pair]];
+}
+
+static unsigned int pages_of(const struct tiermem_pair *pair)
+{
+	return pair->huge ? HPAGE_PMD_NR : 1;
+}
+
+static void refuse(struct tiermem_relocation *r, unsigned int pair, bool cold)
+{
+	struct tm_outcome *outcome = outcome_of(r, pair);
+
+	mark(r, pair, cold ? outcome->refused_demote : outcome->refused_promote);
+}
+
+/* ---- Exchanging ---- */
+
+/* The kernel's migration knows how to move these, or how to account for them. */
+static bool migration_may_help(enum tiermem_exchange_outcome outcome)
+{
+	switch (outcome) {
+	case TIERMEM_REFUSED_MAPPING:
+	case TIERMEM_REFUSED_SIZE:
+	case TIERMEM_REFUSED_SHARED:
+	case TIERMEM_REFUSED_CGROUP:
+	case TIERMEM_REFUSED_NOTIFIER:
+	case TIERMEM_REFUSED_UNAVAILABLE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Over by the next epoch, as a rule. */
+static bool passes(enum tiermem_exchange_outcome outcome)
+{
+	switch (outcome) {
+	case TIERMEM_REFUSED_SPACE_BUSY:
+	case TIERMEM_REFUSED_PAGE_BUSY:
+	case TIERMEM_REFUSED_WRITEBACK:
+	case TIERMEM_REFUSED_REFERENCED:
+	case TIERMEM_REFUSED_LATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void settle_exchanged(struct tiermem_relocation *r, unsigned int pair)
+{
+	const unsigned int pages = pages_of(&r->pairs[pair]);
+
+	mark(r, pair, outcome_of(r, pair)->done);
+	r->stats.promoted += pages;
+	r->stats.demoted += pages;
+}
+
+static void exchange(struct tiermem_relocation *r)
+{
+	unsigned int i;
+
+	tiermem_exchange(r->pairs, r->nr_pairs, &r->stats.exchange);
+	for (i = 0; i < r->nr_pairs; i++) {
+		const struct tiermem_pair *pair = &r->pairs[i];
+
+		if (pair->outcome == TIERMEM_EXCHANGED)
+			settle_exchanged(r, i);
+		else if (migration_may_help(pair->outcome))
+			r->left[r->nr_left++] = i;
+		else if (!passes(pair->outcome))
+			refuse(r, i, pair->cold_refused);
+	}
+}
+
+/* ---- Migrating ---- */
+
+static const struct tiermem_place *side(const struct tiermem_pair *pair, bool cold)
+{
+	return cold ? &pair->cold : &pair->hot;
+}
+
+/* Where the pages are now that were put on their way. One mmap lock at a time. */
+static void look_where(struct tiermem_relocation *r, u8 tier)
+{
+	struct mm_struct *mm = NULL;
+	unsigned int i;
+
+	for (i = 0; i < r->nr_left; i++) {
+		if (r->places[i].mm != mm) {
+			if (mm)
+				mmap_read_unlock(mm);
+			mm = r->places[i].mm;
+			mmap_read_lock(mm);
+		}
+		r->moved[i] = tiermem_residency_tier(r->tm, mm, r->places[i].addr) == tier;
+	}
+	if (mm)
+		mmap_read_unlock(mm);
+}
+
+static void count_migrated(struct tiermem_relocation *r, unsigned int pages, bool cold)
+{
+	r->stats.migrated += pages;
+	if (cold)
+		r->stats.demoted += pages;
+	else
+		r->stats.promoted += pages;
+}
+
+/* One side of all pairs that are left; those that did not move are left out. */
+static void migrate_side(struct tiermem_relocation *r, bool cold)
+{
+	const u8 tier = cold ? TM_TIER_SLOW : TM_TIER_FAST;
+	unsigned int i, nr = 0, pages;
+
+	for (i = 0; i < r->nr_left; i++)
+		r->places[i] = *side(&r->pairs[r->left[i]], cold);
+	pages = tiermem_migrate(r->places, r->nr_left, r->tm->tiers[tier].nid, r->moved);
+	count_migrated(r, pages, cold);
+	for (i = 0; i < r->nr_left; i++)
+		if (!r->moved[i])
+			refuse(r, r->left[i], cold);
+	look_where(r, tier);
+	for (i = 0; i < r->nr_left; i++)
+		if (r->moved[i])
+			r->left[nr++] = r->left[i];
+	r->stats.left += r->nr_left - nr;
+	r->nr_left = nr;
+}
+
+/* Demote first, so that there is room to promote. */
+static void migrate(struct tiermem_relocation *r, bool hot, bool cold)
+{
+	unsigned int i;
+
+	if (cold && r->nr_left)
+		migrate_side(r, true);
+	if (hot && r->nr_left)
+		migrate_side(r, false);
+	for (i = 0; i < r->nr_left; i++)
+		mark(r, r->left[i], outcome_of(r, r->left[i])->done);
+}
+
+/* ---- The plan ---- */
+
+static void carry_out(struct tiermem_relocation *r)
+{
+	const bool hot = has_hot(r->moves), cold = has_cold(r->moves);
+	unsigned int i;
+
+	r->nr_left = 0;
+	if (hot && cold) {
+		exchange(r);
+	} else {
+		for (i = 0; i < r->nr_pairs; i++)
+			r->left[r->nr_left++] = i;
+	}
+	migrate(r, hot, cold);
+	for (i = 0; i < r->nr_moves; i++) {
+		trace_tiermem_move(&r->moves[i], &r->outcomes[i]);
+		tm_policy_moved(r->policy, &r->moves[i], &r->outcomes[i]);
+	}
+}
+
+unsigned int tiermem_relocate(struct tiermem_relocation *r, const struct tm_move *moves,
+			      unsigned int nr, const bool *stop)
+{
+	unsigned int done = 0;
+
+	while (done < nr && !READ_ONCE(*stop)) {
+		gather(r, moves + done, nr - done);
+		carry_out(r);
+		release(r);
+		done += r->nr_moves;
+		cond_resched();
+	}
+	return done;
+}

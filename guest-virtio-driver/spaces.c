@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The address spaces that are managed; see spaces.h.
+ */
+#include <linux/hash.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/sizes.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include "spaces.h"
+
+/* Samples in one epoch: at period 4093 a process that runs for some 2 ms. */
+#define ADMIT_SAMPLES 16
+/* Memory for a space: 1/1024 of what it has mapped, within these. */
+#define SPACE_SHIFT 10
+#define SPACE_BYTES_MIN SZ_64K
+#define SPACE_BYTES_MAX SZ_1M
+
+struct tiermem_managed {
+	struct hlist_node node;
+	struct mm_struct *mm;	/* mm_count held */
+	u32 id;
+	u32 tgid;
+};
+
+void tiermem_spaces_init(struct tiermem_spaces *spaces, struct tm_policy *policy)
+{
+	memset(spaces, 0, sizeof(*spaces));
+	spaces->policy = policy;
+	hash_init(spaces->by_mm);
+	xa_init_flags(&spaces->by_id, XA_FLAGS_ALLOC1);
+}
+
+static void forget(struct tiermem_spaces *spaces, struct tiermem_managed *space)
+{
+	if (spaces->last == space)
+		spaces->last = NULL;
+	tm_policy_space_remove(spaces->policy, space->id);
+	hash_del(&space->node);
+	xa_erase(&spaces->by_id, space->id);
+	mmdrop(space->mm);
+	kfree(space);
+	spaces->nr--;
+}
+
+void tiermem_spaces_destroy(struct tiermem_spaces *spaces)
+{
+	struct tiermem_managed *space;
+	unsigned long id;
+
+	xa_for_each(&spaces->by_id, id, space)
+		forget(spaces, space);
+	xa_destroy(&spaces->by_id);
+}
+
+/* ---- Which address space a record belongs to ---- */
+
+static struct tiermem_managed *find(struct tiermem_spaces *spaces, const void *mm)
+{
+	struct tiermem_managed *space;
+
+	hash_for_each_possible(spaces->by_mm, space, node, (unsigned long)mm)
+		if (space->mm == mm)
+			return space;
+	return NULL;
+}
+
+static void count_candidate(struct tiermem_spaces *spaces,
+			    const struct tiermem_record *record)
+{
+	struct tiermem_candidate *c =
+		&spaces->candidates[hash_ptr(record->mm, ilog2(TIERMEM_CANDIDATES))];
+
+	if (c->mm != record->mm || c->tgid != record->tgid) {
+		/* Of two that fall together the one that is sampled more stays. */
+		if (c->samples > 1) {
+			c->samples--;
+			return;
+		}
+		*c = (struct tiermem_candidate) {
+			.mm = record->mm, .tgid = record->tgid,
+		};
+	}
+	c->samples++;
+}
+
+u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
+		      const struct tiermem_record *record)
+{
+	struct tiermem_managed *space = spaces->last;
+
+	if (space && space->mm == record->mm)
+		return space->id;
+	space = find(spaces, record->mm);
+	if (!space) {
+		count_candidate(spaces, record);
+		return TM_SPACE_NONE;
+	}
+	spaces->last = space;
+	return space->id;
+}
+
+/* ---- Coming and going ---- */
+
+/* The address space of a candidate with mm_users held, if the process still has it. */
+static struct mm_struct *candidate_mm(const struct tiermem_candidate *c)
+{
+	struct pid *pid = find_get_pid(c->tgid);
+	struct task_struct *task = get_pid_task(pid, PIDTYPE_TGID);
+	struct mm_struct *mm = NULL;
+
+	put_pid(pid);
+	if (!task)
+		return NULL;
+	mm = get_task_mm(task);
+	put_task_struct(task);
+	if (mm && mm != c->mm) {
+		mmput(mm);
+		return NULL;
+	}
+	return mm;
+}
+
+static u32 space_bytes(struct mm_struct *mm)
+{
+	return clamp_t(u64, (u64)get_mm_rss(mm) << (PAGE_SHIFT - SPACE_SHIFT),
+		       SPACE_BYTES_MIN, SPACE_BYTES_MAX);
+}
+
+/* All that is needed for a space, or nothing. The mm is held by mm_users. */
+static int add(struct tiermem_spaces *spaces, struct mm_struct *mm, u32 tgid)
+{
+	struct tiermem_managed *space = kzalloc(sizeof(*space), GFP_KERNEL);
+	int ret;
+
+	if (!space)
+		return -ENOMEM;
+	ret = xa_alloc_cyclic(&spaces->by_id, &space->id, space, xa_limit_32b,
+			      &spaces->next_id, GFP_KERNEL);
+	if (ret < 0)
+		goto err_free;
+	ret = tm_policy_space_add(spaces->policy, space->id, space_bytes(mm));
+	if (ret)
+		goto err_erase;
+	mmgrab(mm);
+	space->mm = mm;
+	space->tgid = tgid;
+	hash_add(spaces->by_mm, &space->node, (unsigned long)mm);
+	spaces->nr++;
+	return 0;
+
+err_erase:
+	xa_erase(&spaces->by_id, space->id);
+err_free:
+	kfree(space);
+	return ret;
+}
+
+static void admit(struct tiermem_spaces *spaces, const struct tiermem_candidate *c)
+{
+	struct mm_struct *mm = candidate_mm(c);
+
+	if (!mm)
+		return;
+	if (!find(spaces, mm) && add(spaces, mm, c->tgid))
+		spaces->refused++;
+	mmput(mm);
+}
+
+void tiermem_spaces_update(struct tiermem_spaces *spaces)
+{
+	struct tiermem_managed *space;
+	unsigned long id;
+	unsigned int i;
+
+	xa_for_each(&spaces->by_id, id, space)
+		if (!atomic_read(&space->mm->mm_users))
+			forget(spaces, space);
+	for (i = 0; i < TIERMEM_CANDIDATES; i++)
+		if (spaces->candidates[i].samples >= ADMIT_SAMPLES)
+			admit(spaces, &spaces->candidates[i]);
+	memset(spaces->candidates, 0, sizeof(spaces->candidates));
+}
+
+/* ---- By id ---- */
+
+struct mm_struct *tiermem_spaces_get(struct tiermem_spaces *spaces, u64 id)
+{
+	struct tiermem_managed *space = id > U32_MAX ? NULL : xa_load(&spaces->by_id, id);
+
+	return space && mmget_not_zero(space->mm) ? space->mm : NULL;
+}
+
+u32 tiermem_spaces_tgid(struct tiermem_spaces *spaces, u64 id)
+{
+	struct tiermem_managed *space = id > U32_MAX ? NULL : xa_load(&spaces->by_id, id);
+
+	return space ? space->tgid : 0;
+}
+
+u64 tiermem_spaces_resident(struct tiermem_spaces *spaces)
+{
+	struct tiermem_managed *space;
+	unsigned long id;
+	u64 pages = 0;
+
+	xa_for_each(&spaces->by_id, id, space)
+		pages += get_mm_rss(space->mm);
+	return pages << PAGE_SHIFT;
+}

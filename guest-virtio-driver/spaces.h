@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * spaces.h - the address spaces that are managed
+ *
+ * No process is named by anybody: an address space is known as soon as enough
+ * of its accesses were sampled, and forgotten when its last user has gone. It
+ * is held by mm_count, not mm_users: processes end as if nobody watched them.
+ *
+ * Locks: none; all calls are serialized by the caller (tiering.c). All but
+ * tiermem_spaces_id() may sleep.
+ */
+#ifndef TIERMEM_SPACES_H
+#define TIERMEM_SPACES_H
+
+#include <linux/hashtable.h>
+#include <linux/xarray.h>
+
+#include "policy/policy.h"
+#include "sampler.h"
+
+#define TIERMEM_CANDIDATES 64
+#define TIERMEM_SPACES_BITS 8
+
+/* Sampled, but not yet often enough to be worth the memory. */
+struct tiermem_candidate {
+	const void *mm;
+	u32 tgid;
+	u32 samples;
+};
+
+struct tiermem_managed;
+
+struct tiermem_spaces {
+	struct tm_policy *policy;
+	DECLARE_HASHTABLE(by_mm, TIERMEM_SPACES_BITS);
+	struct xarray by_id;
+	u32 next_id;
+	unsigned int nr;
+	u64 refused;		/* no memory, or too many at a time */
+	struct tiermem_managed *last;	/* found; samples come in runs */
+	struct tiermem_candidate candidates[TIERMEM_CANDIDATES];
+};
+
+void tiermem_spaces_init(struct tiermem_spaces *spaces,
+			 struct tm_policy *policy);
+/* Forget all of them; the policy must be there still. */
+void tiermem_spaces_destroy(struct tiermem_spaces *spaces);
+/* The id of the record's address space; TM_SPACE_NONE when it is not managed. */
+u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
+		      const struct tiermem_record *record);
+/* Once an epoch: take in who was sampled enough, forget who has gone. */
+void tiermem_spaces_update(struct tiermem_spaces *spaces);
+/* The address space with mm_users held (mmput() it), or NULL if it has gone. */
+struct mm_struct *tiermem_spaces_get(struct tiermem_spaces *spaces, u64 id);
+/* Bytes of memory that all of them have mapped. */
+u64 tiermem_spaces_resident(struct tiermem_spaces *spaces);
+/* The process that made it known, for people to read; 0 if there is none. */
+u32 tiermem_spaces_tgid(struct tiermem_spaces *spaces, u64 id);
+
+#endif /* TIERMEM_SPACES_H */

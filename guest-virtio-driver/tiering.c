@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The epoch; see tiering.h.
+ *
+ * CPU time is a bucket of tokens: cpu_budget permille of real time flow in, all
+ * that sampling, classifying and moving take flows out. It holds BURST_S seconds
+ * worth, so that a guest whose hot set has moved is served at once and a guest
+ * that never settles is held to its budget. Sampling itself may use a tenth.
+ */
+#include <linux/kthread.h>
+#include <linux/mmap_lock.h>
+#include <linux/random.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+#include <linux/vmstat.h>
+
+#include "residency.h"
+#include "tiering.h"
+#include "tiermem.h"
+#include "trace.h"
+
+#define EPOCH_MS 500
+/* While nothing is sampled and nothing moves. */
+#define QUIET_MS 1000
+#define QUIET_EPOCHS 4
+/* A ring that is half full when looked at is looked at twice as often. */
+#define DRAIN_MS_MIN 10
+#define MAX_MOVES 16384
+/* Of one sample in so many the page table is asked who served it. */
+#define LOOK_UP_EVERY 16
+/* Copies of both sides, where the host sets no limit. */
+#define DEFAULT_BANDWIDTH SZ_512M
+/* Without QoS: permille of one CPU; as the device's default. */
+#define DEFAULT_CPU_BUDGET 50
+#define SAMPLING_SHARE 10
+#define BURST_S 15
+/* Until it is measured. */
+#define PAGE_NS 18000
+/* Kept free in the fast tier for new pages: 1/64 of it, within these. */
+#define RESERVE_SHIFT 6
+#define RESERVE_MIN SZ_2M
+#define RESERVE_MAX SZ_256M
+/* Steps in one go while the host waits for memory. */
+#define SHRINK_MOVES 1024
+
+const char *tiermem_stage_name(enum tiermem_stage stage)
+{
+	static const char * const names[TIERMEM_STAGES] = {
+		[TIERMEM_STAGE_SAMPLE] = "sample",
+		[TIERMEM_STAGE_CLASSIFY] = "classify",
+		[TIERMEM_STAGE_MOVE] = "move",
+	};
+
+	return names[stage];
+}
+
+static void spend(struct tiermem_tiering *t, enum tiermem_stage stage, u64 ns)
+{
+	t->stage_ns[stage] += ns;
+	t->tokens_ns -= ns;
+}
+
+/* ---- Samples ---- */
+
+/* Who serves an access: looked up for some, so that the share is known. */
+static u8 look_up_tier(struct tiermem_tiering *t, u64 space, u64 addr)
+{
+	struct mm_struct *mm = tiermem_spaces_get(&t->spaces, space);
+	u8 tier = TM_TIER_UNKNOWN;
+
+	if (!mm)
+		return tier;
+	if (mmap_read_trylock(mm)) {
+		tier = tiermem_residency_tier(t->tm, mm, addr);
+		mmap_read_unlock(mm);
+	}
+	mmput(mm);
+	if (tier != TM_TIER_UNKNOWN)
+		t->samples_by_tier[tier]++;
+	return tier;
+}
+
+static bool convert(struct tiermem_tiering *t, const struct tiermem_record *record,
+		    u32 weight, struct tm_sample *sample)
+{
+	u64 space = tiermem_spaces_id(&t->spaces, record);
+
+	if (space == TM_SPACE_NONE)
+		return false;
+	*sample = (struct tm_sample) {
+		.space = space, .addr = record->addr, .weight = weight,
+		.tier = TM_TIER_UNKNOWN,
+	};
+	if (++t->samples_seen % LOOK_UP_EVERY == 0)
+		sample->tier = look_up_tier(t, space, record->addr);
+	return true;
+}
+
+/* Read what is in the ring now, not what comes in while it is read. */
+static unsigned int drain_cpu(struct tiermem_tiering *t, unsigned int cpu)
+{
+	const u32 weight = READ_ONCE(t->tm->sampler.period);
+	unsigned int sum = 0, nr, i, used;
+
+	do {
+		nr = tiermem_sampler_read(&t->tm->sampler, cpu, t->records,
+					  TIERMEM_RECORDS_PER_READ);
+		for (i = 0, used = 0; i < nr; i++)
+			used += convert(t, &t->records[i], weight, &t->samples[used]);
+		tm_policy_samples(t->policy, t->samples, used);
+		sum += nr;
+		cond_resched();
+	} while (nr == TIERMEM_RECORDS_PER_READ && sum < TIERMEM_RING_RECORDS);
+	return sum;
+}
+
+static void drain(struct tiermem_tiering *t)
+{
+	const unsigned long most = msecs_to_jiffies(EPOCH_MS);
+	const unsigned long least = msecs_to_jiffies(DRAIN_MS_MIN);
+	unsigned int cpu, nr, fullest = 0;
+
+	if (!READ_ONCE(t->tm->sampler.source))
+		return;
+	for_each_possible_cpu(cpu) {
+		nr = drain_cpu(t, cpu);
+		fullest = max(fullest, nr);
+	}
+	if (fullest > TIERMEM_RING_RECORDS / 2)
+		t->interval = max(t->interval / 2, least);
+	else if (fullest < TIERMEM_RING_RECORDS / 8)
+		t->interval = min(t->interval * 2, most);
+}
+
+/* ---- What holds for an epoch ---- */
+
+static u64 node_pages(int nid, enum node_stat_item item)
+{
+	return max(atomic_long_read(&NODE_DATA(nid)->vm_stat[item]), 0L);
+}
+
+static u64 shrinking(const struct tiermem_tier *tier)
+{
+	unsigned long actual = tiermem_reservoir_actual(tier);
+	unsigned long requested = READ_ONCE(tier->requested);
+
+	return actual > requested ? actual - requested : 0;
+}
+
+/* Of the fast tier: what processes have there, and what they could have. */
+static void measure_fast(const struct tiermem_tier *tier, struct tm_epoch_input *input)
+{
+	u64 used = node_pages(tier->nid, NR_ANON_MAPPED) + node_pages(tier->nid, NR_FILE_MAPPED);
+	u64 spare = tiermem_free_pages_spare(tier), less = shrinking(tier);
+	u64 reserve = clamp_t(u64, PFN_PHYS(tier->size) >> RESERVE_SHIFT,
+			      RESERVE_MIN, RESERVE_MAX);
+
+	input->fast_quota = PFN_PHYS(used + spare - min(used + spare, less));
+	input->fast_free = PFN_PHYS(spare - min(spare, less));
+	input->fast_reserve = less ? 0 : min(reserve, input->fast_quota / 8);
+}
+
+static u32 cpu_budget(const struct tiermem *tm)
+{
+	return virtio_has_feature(tm->vdev, VIRTIO_TIERMEM_F_QOS) ?
+	       READ_ONCE(tm->qos.cpu_budget) : DEFAULT_CPU_BUDGET;
+}
+
+/* Bytes a second of copies that budget and bandwidth allow for an epoch. */
+static u64 allowed_bandwidth(struct tiermem_tiering *t, u64 length_ns)
+{
+	u64 limit = READ_ONCE(t->tm->qos.migration_bandwidth) ?: DEFAULT_BANDWIDTH;
+	u64 pages;
+
+	if (t->tokens_ns <= 0)
+		return 0;
+	pages = div64_u64(t->tokens_ns, max(t->page_ns, 1ULL));
+	return min(limit, div64_u64(PFN_PHYS(pages) * MSEC_PER_SEC,
+				    max(length_ns / NSEC_PER_MSEC, 1ULL)));
+}
+
+static void fill_tokens(struct tiermem_tiering *t, u64 length_ns)
+{
+	const u64 budget = cpu_budget(t->tm);
+	struct tiermem_sampler_stats stats;
+
+	t->tokens_ns += div_u64(length_ns * budget, 1000);
+	t->tokens_ns = min_t(s64, t->tokens_ns, budget * (NSEC_PER_SEC / 1000) * BURST_S);
+	tiermem_sampler_stats(&t->tm->sampler, &stats);
+	/* The counters start over with the sampler. */
+	if (stats.time_ns > t->sampled_ns)
+		spend(t, TIERMEM_STAGE_SAMPLE, stats.time_ns - t->sampled_ns);
+	t->sampled_ns = stats.time_ns;
+}
+
+static u64 grown(u64 *last, u64 now)
+{
+	u64 more = now > *last ? now - *last : 0;
+
+	*last = now;
+	return more;
+}
+
+static void fill_input(struct tiermem_tiering *t, u64 now, struct tm_epoch_input *input)
+{
+	struct tiermem_sampler_stats stats;
+	u64 length_ns = now - t->last_epoch_ns;
+
+	tiermem_sampler_stats(&t->tm->sampler, &stats);
+	*input = (struct tm_epoch_input) {
+		.now_ns = now,
+		.new_bytes = grown(&t->resident, tiermem_spaces_resident(&t->spaces)),
+		.bandwidth = allowed_bandwidth(t, length_ns),
+		.lost_samples = grown(&t->lost, stats.lost_ring + stats.lost_source),
+		.cpu_permille = max(cpu_budget(t->tm) / SAMPLING_SHARE, 1U),
+		.qos_class = READ_ONCE(t->tm->qos.qos_class),
+	};
+	measure_fast(&t->tm->tiers[TM_TIER_FAST], input);
+}
+
+/* ---- The epoch ---- */
+
+static int walk(void *context, uint64_t space, uint64_t start, uint64_t end,
+		struct tm_window *window)
+{
+	struct tiermem_tiering *t = context;
+	struct mm_struct *mm = tiermem_spaces_get(&t->spaces, space);
+	int ret;
+
+	if (!mm)
+		return -ESRCH;
+	ret = tiermem_residency_window(t->tm, mm, start, end, window);
+	mmput(mm);
+	return ret;
+}
+
+/* Carry out steps, and learn what a page costs. */
+static unsigned long carry_out(struct tiermem_tiering *t, unsigned int nr)
+{
+	struct tiermem_relocate_stats *stats = &t->relocation->stats;
+	const u64 before = stats->promoted + stats->demoted;
+	const u64 start = local_clock();
+	u64 pages, ns;
+
+	tiermem_relocate(t->relocation, t->moves, nr, &t->stopping);
+	ns = local_clock() - start;
+	spend(t, TIERMEM_STAGE_MOVE, ns);
+	pages = stats->promoted + stats->demoted - before;
+	if (pages)
+		t->page_ns = (3 * t->page_ns + div64_u64(ns, pages)) / 4;
+	t->moved = *stats;
+	return pages;
+}
+
+static void follow_period(struct tiermem_tiering *t)
+{
+	u32 period = clamp_t(u32, t->result.period | 1, TIERMEM_PERIOD_MIN, TIERMEM_PERIOD_MAX);
+
+	if (period != READ_ONCE(t->tm->sampler.wanted_period))
+		tiermem_sampler_set_period(&t->tm->sampler, period);
+}
+
+static void epoch(struct tiermem_tiering *t, u64 now)
+{
+	const u64 start = local_clock();
+	struct tm_epoch_input input;
+	unsigned long moved = 0;
+	int ret;
+
+	tiermem_spaces_update(&t->spaces);
+	fill_tokens(t, now - t->last_epoch_ns);
+	fill_input(t, now, &input);
+	ret = tm_policy_epoch(t->policy, &input, walk, t, t->moves, MAX_MOVES, &t->result);
+	t->last_epoch_ns = now;
+	t->epochs++;
+	spend(t, TIERMEM_STAGE_CLASSIFY, local_clock() - start);
+	if (ret) {
+		dev_warn_once(&t->tm->vdev->dev, "the policy core refused an epoch (%d)\n", ret);
+		return;
+	}
+	if (t->result.moves)
+		moved = carry_out(t, t->result.moves);
+	trace_tiermem_epoch(&t->result, &input, moved);
+	follow_period(t);
+	t->quiet_epochs = t->result.samples || moved ? 0 : t->quiet_epochs + 1;
+}
+
+static unsigned int epoch_ms(const struct tiermem_tiering *t)
+{
+	return t->quiet_epochs >= QUIET_EPOCHS ? QUIET_MS : EPOCH_MS;
+}
+
+static void look(struct tiermem_tiering *t)
+{
+	u64 now, start;
+
+	mutex_lock(&t->lock);
+	if (!t->paused) {
+		start = local_clock();
+		drain(t);
+		spend(t, TIERMEM_STAGE_CLASSIFY, local_clock() - start);
+		now = ktime_get_ns();
+		/* A look that comes a little early is the epoch's. */
+		if (now - t->last_epoch_ns >= (epoch_ms(t) - DRAIN_MS_MIN / 2) * NSEC_PER_MSEC)
+			epoch(t, now);
+	}
+	mutex_unlock(&t->lock);
+}
+
+static unsigned long until_next_look(const struct tiermem_tiering *t)
+{
+	return min(t->interval, msecs_to_jiffies(EPOCH_MS)) *
+	       (epoch_ms(t) / EPOCH_MS);
+}
+
+static int tiering_thread(void *data)
+{
+	struct tiermem_tiering *t = data;
+
+	while (!kthread_should_stop()) {
+		set_current_state(TASK_IDLE);
+		if (!kthread_should_stop())
+			schedule_timeout(until_next_look(t));
+		__set_current_state(TASK_RUNNING);
+		look(t);
+	}
+	return 0;
+}
+
+/* ---- A smaller fast quota ---- */
+
+unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
+{
+	struct tiermem_tiering *t = &tm->tiering;
+	unsigned long sum = 0, moved;
+	int nr;
+
+	mutex_lock(&t->lock);
+	while (t->policy && sum < pages && !READ_ONCE(t->stopping)) {
+		nr = tm_policy_shrink(t->policy, PFN_PHYS(pages - sum), walk, t,
+				      t->moves, SHRINK_MOVES);
+		if (nr <= 0)
+			break;
+		moved = carry_out(t, nr);
+		if (!moved)
+			break;
+		sum += moved;
+	}
+	mutex_unlock(&t->lock);
+	trace_tiermem_make_room(pages, sum);
+	return sum;
+}
+
+/* ---- On and off ---- */
+
+static void release(struct tiermem_tiering *t)
+{
+	if (t->policy)
+		tiermem_spaces_destroy(&t->spaces);
+	tm_policy_destroy(t->policy);
+	t->policy = NULL;
+	kvfree(t->relocation);
+	t->relocation = NULL;
+	kvfree(t->moves);
+	t->moves = NULL;
+}
+
+static int allocate(struct tiermem_tiering *t)
+{
+	struct tm_policy_config config;
+	int ret;
+
+	tm_policy_config_default(&config);
+	config.epoch_ms = EPOCH_MS;
+	config.seed = get_random_u64();
+	ret = tm_policy_create(&config, &t->policy);
+	if (ret)
+		return ret;
+	tiermem_spaces_init(&t->spaces, t->policy);
+	t->relocation = kvzalloc(sizeof(*t->relocation), GFP_KERNEL);
+	t->moves = kvcalloc(MAX_MOVES, sizeof(*t->moves), GFP_KERNEL);
+	if (!t->relocation || !t->moves) {
+		release(t);
+		return -ENOMEM;
+	}
+	t->relocation->tm = t->tm;
+	t->relocation->policy = t->policy;
+	t->relocation->spaces = &t->spaces;
+	t->relocation->stats = t->moved;
+	return 0;
+}
+
+static void reset_state(struct tiermem_tiering *t)
+{
+	struct tiermem_sampler_stats stats;
+
+	tiermem_sampler_stats(&t->tm->sampler, &stats);
+	t->lost = stats.lost_ring + stats.lost_source;
+	t->sampled_ns = stats.time_ns;
+	t->resident = 0;
+	t->last_epoch_ns = ktime_get_ns();
+	t->quiet_epochs = 0;
+	t->interval = msecs_to_jiffies(EPOCH_MS);
+	t->page_ns = PAGE_NS;
+	t->tokens_ns = (u64)cpu_budget(t->tm) * (NSEC_PER_SEC / 1000) * BURST_S;
+	t->stopping = false;
+}
+
+/* -EBUSY: somebody else has started it, which is as good. */
+static int start_sampling(struct tiermem_tiering *t)
+{
+	int ret = tiermem_sampler_start(&t->tm->sampler);
+
+	t->own_sampler = !ret;
+	return ret == -EBUSY ? 0 : ret;
+}
+
+static void stop_sampling(struct tiermem_tiering *t)
+{
+	if (t->own_sampler)
+		tiermem_sampler_stop(&t->tm->sampler);
+	t->own_sampler = false;
+}
+
+static int run_thread(struct tiermem_tiering *t)
+{
+	struct task_struct *thread = kthread_run(tiering_thread, t, "tiermem");
+
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	t->thread = thread;
+	return 0;
+}
+
+static int start(struct tiermem_tiering *t)
+{
+	int ret;
+
+	mutex_lock(&t->lock);
+	ret = allocate(t);
+	if (!ret) {
+		reset_state(t);
+		ret = start_sampling(t);
+	}
+	if (!ret)
+		ret = run_thread(t);
+	if (ret) {
+		stop_sampling(t);
+		release(t);
+	}
+	mutex_unlock(&t->lock);
+	return ret;
+}
+
+int tiermem_tiering_start(struct tiermem *tm)
+{
+	struct tiermem_tiering *t = &tm->tiering;
+	int ret = 0;
+
+	mutex_lock(&t->control);
+	if (!t->thread)
+		ret = start(t);
+	mutex_unlock(&t->control);
+	return ret;
+}
+
+void tiermem_tiering_stop(struct tiermem *tm)
+{
+	struct tiermem_tiering *t = &tm->tiering;
+
+	mutex_lock(&t->control);
+	if (t->thread) {
+		WRITE_ONCE(t->stopping, true);
+		kthread_stop(t->thread);
+		t->thread = NULL;
+		mutex_lock(&t->lock);
+		stop_sampling(t);
+		release(t);
+		mutex_unlock(&t->lock);
+	}
+	mutex_unlock(&t->control);
+}
+
+void tiermem_tiering_init(struct tiermem *tm)
+{
+	mutex_init(&tm->tiering.control);
+	mutex_init(&tm->tiering.lock);
+	tm->tiering.tm = tm;
+}
+
+/* ---- For others ---- */
+
+void tiermem_tiering_pause(struct tiermem *tm)
+{
+	mutex_lock(&tm->tiering.lock);
+	tm->tiering.paused++;
+	mutex_unlock(&tm->tiering.lock);
+}
+
+void tiermem_tiering_resume(struct tiermem *tm)
+{
+	mutex_lock(&tm->tiering.lock);
+	tm->tiering.paused--;
+	mutex_unlock(&tm->tiering.lock);
+}
+
+unsigned int tiermem_tiering_curve(struct tiermem *tm, struct tm_curve_point *points)
+{
+	unsigned int nr = 0;
+
+	mutex_lock(&tm->tiering.lock);
+	if (tm->tiering.policy)
+		nr = tm_policy_curve(tm->tiering.policy, points);
+	mutex_unlock(&tm->tiering.lock);
+	return nr;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tiering.h - the epoch: samples in, plan, pages moved
+ *
+ *   rings ─> spaces (whose?) ─> policy core ─plan─> relocate ─> exchange, migrate
+ *                                   ^ residency (where is it now?)
+ *
+ * One thread, woken twice a second, and less when nothing happens. It starts
+ * with the driver and stops with it, at suspend and by sysfs.
+ *
+ * Locks: tiering.control serializes starting and stopping. tiering.lock serializes all use of policy, spaces and relocation, and
+ * is the right to read the sampler's rings. It nests outside of everything
+ * that page faults and reclaim take. The worker of a tier takes it without its
+ * tier's lock.
+ */
+#ifndef TIERMEM_TIERING_H
+#define TIERMEM_TIERING_H
+
+#include <linux/mutex.h>
+#include <linux/sched.h>
+
+#include "policy/policy.h"
+#include "relocate.h"
+#include "spaces.h"
+
+struct tiermem;
+
+/* What the CPU time is spent on; the index of VIRTIO_TIERMEM_STAT_CPU_TIME. */
+enum tiermem_stage {
+	TIERMEM_STAGE_SAMPLE,	/* taking records from the source */
+	TIERMEM_STAGE_CLASSIFY,	/* the policy core and the walks it asks for */
+	TIERMEM_STAGE_MOVE,
+	TIERMEM_STAGES
+};
+
+#define TIERMEM_RECORDS_PER_READ 64
+
+struct tiermem_tiering {
+	struct tiermem *tm;
+	struct mutex control;
+	struct mutex lock;
+	struct task_struct *thread;	/* NULL: off; under control */
+	bool stopping;			/* ends a plan between two batches */
+	bool own_sampler;		/* started by tiering */
+	unsigned int paused;		/* somebody else reads the rings; under lock */
+
+	/* Under lock, and only while it is on. */
+	struct tm_policy *policy;
+	struct tiermem_spaces spaces;
+	struct tiermem_relocation *relocation;
+	struct tm_move *moves;
+	struct tiermem_record records[TIERMEM_RECORDS_PER_READ];
+	struct tm_sample samples[TIERMEM_RECORDS_PER_READ];
+	struct tm_epoch_result result;	/* of the last epoch */
+	u64 last_epoch_ns;
+	unsigned int quiet_epochs;	/* without samples or moves */
+	unsigned long interval;		/* jiffies between two looks at the rings */
+	u64 resident;			/* bytes, at the last epoch */
+	u64 lost;			/* samples, until the last epoch */
+	u32 samples_seen;
+	s64 tokens_ns;			/* CPU time that may be spent now */
+	u64 page_ns;			/* what moving a page costs; average */
+	u64 sampled_ns;			/* the sampler's time at the last epoch */
+
+	/* Read anywhere; since the driver was loaded. */
+	u64 epochs;
+	u64 samples_by_tier[2];		/* those whose tier was looked up */
+	u64 stage_ns[TIERMEM_STAGES];
+	struct tiermem_relocate_stats moved;
+};
+
+void tiermem_tiering_init(struct tiermem *tm);
+/* 0 (also when it is on), -ENOMEM, or why there is no sampling. May sleep. */
+int tiermem_tiering_start(struct tiermem *tm);
+/* Off within the time that one batch of moves takes. May sleep. */
+void tiermem_tiering_stop(struct tiermem *tm);
+
+/*
+ * Move the coldest pages of the fast tier to the slow one until @pages more are
+ * free, or nothing more can be moved. Returns how many were moved; 0 when
+ * tiering is off. May sleep; no lock may be held.
+ */
+unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages);
+
+/* Leave the rings to somebody else; and take them back. */
+void tiermem_tiering_pause(struct tiermem *tm);
+void tiermem_tiering_resume(struct tiermem *tm);
+
+/* The hotness curve; @points has TM_CURVE_POINTS. Returns how many were filled. */
+unsigned int tiermem_tiering_curve(struct tiermem *tm, struct tm_curve_point *points);
+
+const char *tiermem_stage_name(enum tiermem_stage stage);
+
+/* sysfs_tiering.c */
+extern const struct attribute_group tiermem_tiering_group;
+
+#endif /* TIERMEM_TIERING_H */
