@@ -68,13 +68,13 @@ TIERMEM_DECLARE_SYMBOL(page_remove_rmap, void, struct page *page,
  * alone. folio_isolate_lru() returned 0 for success before 6.3.
  */
 #ifdef TIERMEM_HAVE_NEW_FOLIO
-typedef bool tiermem_isolated_t;
-typedef struct folio *tiermem_target_t(struct folio *folio, unsigned long private);
-typedef void tiermem_untarget_t(struct folio *folio, unsigned long private);
+#define tiermem_isolated_t bool
+#define tiermem_target_t new_folio_t
+#define tiermem_untarget_t free_folio_t
 #else
-typedef int tiermem_isolated_t;
-typedef struct page *tiermem_target_t(struct page *page, unsigned long private);
-typedef void tiermem_untarget_t(struct page *page, unsigned long private);
+#define tiermem_isolated_t int
+#define tiermem_target_t new_page_t
+#define tiermem_untarget_t free_page_t
 #endif
 TIERMEM_DECLARE_SYMBOL(folio_isolate_lru, tiermem_isolated_t, struct folio *folio);
 TIERMEM_DECLARE_SYMBOL(migrate_pages, int, struct list_head *from,

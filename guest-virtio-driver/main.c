@@ -178,8 +178,8 @@ static int tiermem_probe(struct virtio_device *vdev)
 		kfree(tm);
 		return ret;
 	}
-	report(tm);
 	start_tiering(tm);
+	report(tm);
 	tm->reboot_nb.notifier_call = tiermem_reboot;
 	register_reboot_notifier(&tm->reboot_nb);
 	return 0;

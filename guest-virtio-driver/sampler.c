@@ -95,7 +95,8 @@ static void change_period(struct tiermem_sampler *sampler, u32 period)
 	lockdep_assert_held(&sampler->lock);
 	if (period == sampler->period)
 		return;
-	if (sampler->source && sampler->source->set_period(sampler, period))
+	if (sampler->source && (!sampler->source->set_period ||
+				sampler->source->set_period(sampler, period)))
 		return;
 	WRITE_ONCE(sampler->period, period);
 }
@@ -271,10 +272,10 @@ int tiermem_sampler_start(struct tiermem_sampler *sampler)
 		ret = start_first_source(sampler);
 		if (ret)
 			free_rings(sampler);
+		else if (sampler->source->set_period)
+			schedule_delayed_work(&sampler->budget_work, BUDGET_INTERVAL);
 	}
 	mutex_unlock(&sampler->lock);
-	if (!ret)
-		schedule_delayed_work(&sampler->budget_work, BUDGET_INTERVAL);
 	return ret;
 }
 

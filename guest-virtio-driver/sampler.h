@@ -80,7 +80,10 @@ struct tiermem_source {
 	void (*stop)(struct tiermem_sampler *sampler);
 	int (*cpu_online)(struct tiermem_sampler *sampler, unsigned int cpu);
 	void (*cpu_offline)(struct tiermem_sampler *sampler, unsigned int cpu);
-	/* A new period, in accesses; taken from sampler->period by start(). */
+	/*
+	 * A new period, in accesses; taken from sampler->period by start(). NULL
+	 * for a source that has none and keeps within the budget by itself.
+	 */
 	int (*set_period)(struct tiermem_sampler *sampler, u32 period);
 };
 

@@ -26,6 +26,8 @@
 #include "sampler.h"
 
 #define ABIT_INTERVAL (HZ / 10)
+/* While no access is found: a guest that sleeps is let alone. */
+#define ABIT_INTERVAL_MAX HZ
 /* Entries looked at in one interval at most, and in one hold of mmap_lock. */
 #define ABIT_PTES_MAX 65536
 #define ABIT_PTES_PER_HOLD 4096
@@ -42,6 +44,7 @@ struct abit_walk {
 static struct tiermem_sampler *abit_sampler;
 static void abit_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(abit_delayed_work, abit_work);
+static unsigned long interval;		/* jiffies until the next walk */
 /* Where the walk goes on. */
 static pid_t next_tgid;
 static unsigned long next_addr;
@@ -193,18 +196,29 @@ static unsigned long interval_ptes(void)
 	return clamp_t(u64, ns / ABIT_PTE_NS, 1, ABIT_PTES_MAX);
 }
 
+static u64 records_so_far(void)
+{
+	struct tiermem_sampler_stats stats;
+
+	tiermem_sampler_stats(abit_sampler, &stats);
+	return stats.records + stats.lost_ring;
+}
+
 static void abit_work(struct work_struct *work)
 {
 	const u64 start = local_clock();
 	unsigned long pieces = DIV_ROUND_UP(interval_ptes(), ABIT_PTES_PER_HOLD);
+	const u64 records = records_so_far();
 
 	while (pieces-- && walk_next())
 		cond_resched();
+	interval = records_so_far() > records ? ABIT_INTERVAL :
+						min(2 * interval, ABIT_INTERVAL_MAX);
 	preempt_disable();
 	this_cpu_ptr(abit_sampler->cpus)->stats.time_ns += local_clock() - start;
 	this_cpu_ptr(abit_sampler->cpus)->stats.drains++;
 	preempt_enable();
-	schedule_delayed_work(&abit_delayed_work, ABIT_INTERVAL);
+	schedule_delayed_work(&abit_delayed_work, interval);
 }
 
 static int abit_start(struct tiermem_sampler *sampler)
@@ -216,6 +230,7 @@ static int abit_start(struct tiermem_sampler *sampler)
 	}
 	abit_sampler = sampler;
 	next_tgid = 0;
+	interval = ABIT_INTERVAL;
 	schedule_delayed_work(&abit_delayed_work, ABIT_INTERVAL);
 	return 0;
 }
@@ -227,14 +242,8 @@ static void abit_stop(struct tiermem_sampler *sampler)
 }
 
 /* There is no period: each look reports what was accessed since the last. */
-static int abit_set_period(struct tiermem_sampler *sampler, u32 period)
-{
-	return -EOPNOTSUPP;
-}
-
 const struct tiermem_source tiermem_source_access_bits = {
 	.name = "access-bits",
 	.start = abit_start,
 	.stop = abit_stop,
-	.set_period = abit_set_period,
 };

@@ -149,11 +149,36 @@ static u64 shrinking(const struct tiermem_tier *tier)
 	return actual > requested ? actual - requested : 0;
 }
 
+/*
+ * What processes could still get of a zone before allocations go elsewhere: it
+ * ends at the low watermark, above what the zone keeps for lower classes.
+ */
+static u64 zone_gives(struct zone *zone)
+{
+	unsigned long free = zone_page_state(zone, NR_FREE_PAGES);
+	unsigned long keeps = low_wmark_pages(zone) + zone->nr_reserved_highatomic +
+			      zone->lowmem_reserve[MAX_NR_ZONES - 1];
+
+	return free > keeps ? free - keeps : 0;
+}
+
+static u64 node_gives(int nid)
+{
+	struct zone *zones = NODE_DATA(nid)->node_zones;
+	u64 pages = 0;
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++)
+		if (populated_zone(&zones[i]))
+			pages += zone_gives(&zones[i]);
+	return pages;
+}
+
 /* Of the fast tier: what processes have there, and what they could have. */
 static void measure_fast(const struct tiermem_tier *tier, struct tm_epoch_input *input)
 {
 	u64 used = node_pages(tier->nid, NR_ANON_MAPPED) + node_pages(tier->nid, NR_FILE_MAPPED);
-	u64 spare = tiermem_free_pages_spare(tier), less = shrinking(tier);
+	u64 spare = node_gives(tier->nid), less = shrinking(tier);
 	u64 reserve = clamp_t(u64, PFN_PHYS(tier->size) >> RESERVE_SHIFT,
 			      RESERVE_MIN, RESERVE_MAX);
 
@@ -277,7 +302,7 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 	t->epochs++;
 	spend(t, TIERMEM_STAGE_CLASSIFY, local_clock() - start);
 	if (ret) {
-		dev_warn_once(&t->tm->vdev->dev, "the policy core refused an epoch (%d)\n", ret);
+		dev_warn_once(&t->tm->vdev->dev, "the policy core refused to plan (%d)\n", ret);
 		return;
 	}
 	if (t->result.moves)

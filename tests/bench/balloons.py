@@ -6,13 +6,18 @@ device of its own on the slow node. The machine has one vCPU and no agent comman
 that what the guest executes is the resize and its background, which is measured for as long afterwards.
 """
 
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tiermem_build import paths
 from tiermem_vm import Config, Machine
 from tiermeter import Tiermeter
+
+sys.path.append(str(paths.TOP / "tests/vm/guest"))
+import tiers  # noqa: E402
 
 MIB = 1 << 20
 PAGE = 4096
@@ -49,7 +54,8 @@ class Balloons:
 
     def __enter__(self):
         self.machine.start()
-        self.machine.wait_driver()
+        tiers.wait_probed(self.machine)
+        tiers.tiering(self.machine, False)  # the cost of resizing is measured, and nothing else
         self._full = self.machine.qmp("query-balloon")["actual"]
         self._fast = FAST
         return self

@@ -18,6 +18,7 @@ from tiermeter import Tiermeter
 sys.path.append(str(paths.TOP / "tests/vm/guest"))
 import pebs_perf  # noqa: E402
 import samples  # noqa: E402
+import tiers  # noqa: E402
 
 # 6.1 puts modules at other addresses at every boot, so that their code cannot be counted apart.
 PAIRS = [("6.12", "icelake"), ("6.12", "skylake")]
@@ -58,7 +59,8 @@ def rows_of(kernel, cpu):
             log.step(f"{kernel}, {cpu}: booting")
             meter = Tiermeter(counts, code)
             with machine(kernel, cpu, meter) as vm:
-                vm.wait_driver()
+                tiers.wait_probed(vm)
+                tiers.tiering(vm, False)
                 found = module_code(vm)
                 if found == code:
                     vm.run(pebs_perf.NO_THROTTLING)

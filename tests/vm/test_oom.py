@@ -22,8 +22,7 @@ SURRENDER = "1"  # a request's type, as VIRTIO_TIERMEM_REQ_SURRENDER of spec/vir
 
 def quotas(machine):
     """Quotas with room for BASE and LEFT on each node, wherever the kernel and its initramfs lie."""
-    used = [used - listed for used, listed in zip(tiers.node_used(machine), tiers.on_cpu_lists(machine))]
-    return [(size // MIB + LEFT + BASE) * MIB // BLOCK * BLOCK for size in used]
+    return [(taken // MIB + LEFT + BASE) * MIB // BLOCK * BLOCK for taken in tiers.node_taken(machine)]
 
 
 def room(machine, node):

@@ -28,6 +28,7 @@ def machine(kernel, cpu, **settings):
     vm = pebs_perf.machine(kernel, cpu, **{"tiermem": True, "tiermem_options": "cpu-budget=1000", **settings})
     with vm:
         tiers.wait_probed(vm)
+        tiers.tiering(vm, False)
         vm.run(pebs_perf.NO_THROTTLING)
         yield vm
         assert vm.complaints() == []

@@ -32,6 +32,7 @@ def settings(**more):
 def start(vm):
     """Sampling, and processes that come and go. Returns where their areas are."""
     tiers.wait_probed(vm)
+    tiers.tiering(vm, False)
     samples.set_up(vm, event="loads", period=PERIOD, enabled=1)
     assert samples.counters(vm)["source"] == "pebs"
     for i in range(TASKS):

@@ -101,6 +101,17 @@ def on_cpu_lists(machine):
     return listed
 
 
+def node_taken(machine):
+    """Bytes of nodes 0 and 1 that are not free for programs, what the kernel keeps out of MemTotal included."""
+    free = zip(values(machine, "actual"), sysfs(machine, "free"), on_cpu_lists(machine))
+    return [actual - free - listed for actual, free, listed in free]
+
+
+def tiering(machine, on):
+    """Turns the moving of pages between tiers on or off; off, the sampler is left to the test."""
+    machine.run(f"for file in {SYSFS}/tiering/enabled; do echo {int(on)} >$file; done")
+
+
 def kills(machine):
     """Processes that the guest's kernel has killed for want of memory since it booted."""
     return int(machine.run("awk '$1 == \"oom_kill\" { print $2 }' /proc/vmstat").output)

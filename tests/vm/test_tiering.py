@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The whole loop in a guest: what is hot gets fast, by itself, whatever it is mapped by, and nothing is lost."""
+
+import re
+import time
+
+import pebs_perf
+import programs
+import pytest
+import tiers
+from tiers import MIB
+
+HOT, COLD = 48, 200  # MiB
+ROOM = 128 * MIB  # of the fast tier: HOT, a part of COLD, and what the kernel keeps free (50 MiB)
+LOG = "/tmp/heat"
+SLOW_HOST = 240  # seconds for what takes five on an idle one
+TIERING = f"{tiers.SYSFS}/tiering"
+CPUS = {"6.1": "skylake", "6.12": "icelake"}
+
+
+@pytest.fixture(scope="module")
+def machines():
+    """One for each kernel, with PEBS, for all tests of this file."""
+    started = {}
+    yield started
+    for machine in started.values():
+        machine.stop()
+
+
+def start(kernel, **settings):
+    machine = pebs_perf.machine(kernel, CPUS[kernel], **{
+        "tiermem": True, "tiermem_options": "cpu-budget=1000", "fast": 512 * MIB, "slow": 768 * MIB, "cpus": 2,
+        "append": "no_timer_check", **settings})
+    machine.config.add += [programs.build("heat")]
+    machine.start()
+    tiers.wait_probed(machine)
+    # A kernel that moves pages by itself would be measured with us.
+    machine.run(f"{pebs_perf.NO_THROTTLING}; echo 0 >/proc/sys/kernel/numa_balancing")
+    tiers.resize(machine, (tiers.node_taken(machine)[0] + ROOM) // (4 * MIB) * 4 * MIB)
+    return machine
+
+
+@pytest.fixture
+def guest(machines, kernel, request):
+    """A machine whose fast tier has ROOM for processes. One that a test has failed on is not used again."""
+    if kernel not in machines:
+        machines[kernel] = start(kernel)
+    machine = machines[kernel]
+    failed = request.session.testsfailed
+    complaints = len(machine.complaints())
+    yield machine
+    if request.session.testsfailed > failed:
+        machines.pop(kernel).stop()
+    else:
+        assert machine.complaints()[complaints:] == []
+
+
+class Heat:
+    """The program `heat` while it runs in the guest."""
+
+    def __init__(self, machine, kind="base", hot=HOT, cold=COLD):
+        self.machine = machine
+        machine.run(f"rm -f {LOG} {LOG}.status /tmp/end; mkfifo /tmp/end")
+        tiers.start(machine, f"heat {kind} {hot} {cold} <>/tmp/end", LOG)
+        tiers.until(lambda: "hot=" in self.output, lambda: self.output, SLOW_HOST)
+
+    @property
+    def output(self):
+        return self.machine.run(f"cat {LOG} 2>/dev/null", check=False).output
+
+    def nodes(self, area="hot"):
+        """[pages on node 0, on node 1] of the hot or the cold area."""
+        start = re.search(rf"{area}=(\w+)", self.output)[1]
+        text = self.machine.run(f"grep -h ^{start} /proc/$(pidof heat)/numa_maps").output
+        return [int(match[1]) if (match := re.search(rf" N{node}=(\d+)", text)) else 0 for node in (0, 1)]
+
+    def share(self):
+        fast, slow = self.nodes()
+        return fast / (fast + slow)
+
+    def end(self):
+        """Checks that nothing was lost."""
+        self.machine.run("echo >/tmp/end")
+        status, output = tiers.until(lambda: tiers.finished(self.machine, LOG), lambda: self.output, SLOW_HOST)
+        assert status == 0 and "errors=0 " in output, output
+
+
+def counter(machine, name):
+    return int(machine.run(f"cat {TIERING}/{name}").output)
+
+
+def outcomes(machine):
+    """{outcome of a pair: how often}"""
+    lines = machine.run(f"cat {TIERING}/outcomes").output.splitlines()
+    return {name: int(number) for name, number in (line.split() for line in lines)}
+
+
+def becomes_fast(heat, share=0.9):
+    tiers.until(lambda: heat.share() >= share,
+                lambda: f"{heat.nodes()} {heat.machine.run(f'head -50 {TIERING}/* 2>&1', check=False).output}",
+                SLOW_HOST, pause=0.5)
+
+
+@pytest.mark.parametrize("kind", ["base", "huge", "shared"])
+def test_what_is_hot_gets_fast(guest, kind):
+    """It was touched last, so it began on the slow tier; the cold part was there first."""
+    exchanged, migrated = outcomes(guest)["exchanged"], counter(guest, "migrated")
+    heat = Heat(guest, kind)
+    becomes_fast(heat)
+    if kind == "base":
+        assert outcomes(guest)["exchanged"] > exchanged
+    if kind == "shared":  # which the exchanger refuses
+        assert counter(guest, "migrated") > migrated
+    heat.end()
+
+
+def test_what_is_bound_stays(guest):
+    """A policy that names the slow node is respected, however hot its memory is."""
+    heat = Heat(guest, "slow")
+    refused = outcomes(guest)["policy"]
+    tiers.until(lambda: outcomes(guest)["policy"] > refused, lambda: outcomes(guest), SLOW_HOST, pause=0.5)
+    assert heat.nodes() == [0, HOT * MIB // tiers.PAGE]
+    heat.end()
+
+
+def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
+    """Half of the room is taken while a program works: the quota is met, the cold part pays for it, and nothing is
+    swapped, reclaimed from page tables or killed."""
+    heat = Heat(guest)
+    becomes_fast(heat)
+    before = tiers.values(guest, "actual")[0]
+    killed = tiers.kills(guest)
+    tiers.resize(guest, before - 40 * MIB)
+    assert tiers.kills(guest) == killed
+    cold = heat.nodes("cold")
+    becomes_fast(heat, 0.8)
+    assert sum(cold) == COLD * MIB // tiers.PAGE, "nothing was swapped out"
+    heat.end()
+    tiers.resize(guest, before)
+
+
+def test_unload_while_pages_move(guest):
+    """Within two seconds on an idle host, and the program notices nothing; afterwards all begins again."""
+    heat = Heat(guest)
+    moved = counter(guest, "promoted")
+    tiers.until(lambda: counter(guest, "promoted") > moved, lambda: "nothing is promoted", SLOW_HOST)
+    before = time.monotonic()
+    guest.run("rmmod virtio_tiermem", timeout=SLOW_HOST)
+    took = time.monotonic() - before
+    print(f"rmmod took {took:.2f} s")
+    guest.run("modprobe virtio_tiermem || insmod /lib/modules/$(uname -r)/*/virtio_tiermem.ko", timeout=SLOW_HOST)
+    tiers.wait_probed(guest, guest.console.count(" tier 1: node 1, "))
+    guest.run(f"echo 0 >/proc/sys/kernel/numa_balancing; cat {TIERING}/enabled")
+    tiers.wait_reached(guest)
+    becomes_fast(heat)
+    heat.end()
+
+
+def test_on_and_off(guest):
+    """Off, nothing is looked at; values that make no sense are refused and change nothing."""
+    assert counter(guest, "enabled") == 1
+    for value in ("2", "maybe", "''"):
+        refused = guest.run(f"cd {TIERING} && echo {value} >enabled", check=False)
+        assert refused.status != 0 and "Invalid argument" in refused.output, value
+    assert counter(guest, "enabled") == 1
+    tiers.tiering(guest, False)
+    assert guest.run(f"cat {tiers.SYSFS}/sampler/enabled").output == "0\n"
+    epochs = counter(guest, "epochs")
+    guest.run("sleep 2")
+    assert counter(guest, "epochs") == epochs and counter(guest, "spaces") == 0
+    tiers.tiering(guest, True)
+    tiers.tiering(guest, True)  # again does no harm
+    tiers.until(lambda: counter(guest, "epochs") > epochs, lambda: "no epoch")
