@@ -81,6 +81,8 @@ struct Memory {
     std::uint32_t samples = 0;         // curves in the average since it last jumped
     std::uint64_t target = 0;          // bytes
     std::uint64_t curve_at_ms = 0;     // of the newest curve in the average
+    std::uint64_t doubted_at_ms = 0;   // when it was last disbelieved
+    bool doubted = false;              // whether it ever was
     std::uint64_t over_since_ms = 0;   // since when reach is above the quota
     std::uint64_t over_least = 0;      // least reach since then: whether it gets on
     Curve average;
@@ -113,6 +115,8 @@ struct Options {
     std::uint64_t patience_ms = 10000;
     // A curve that is older is no longer used.
     std::uint64_t stale_ms = 120000;
+    // So long a machine stays disbelieved after it was.
+    std::uint64_t distrust_ms = 60000;
     // Permille of its weighted share that a machine with a use for it keeps,
     // whatever others of its class claim: 0 trusts every curve that is
     // believed, 1000 lets no claim take a byte of another one's share.
