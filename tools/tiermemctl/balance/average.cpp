@@ -15,6 +15,10 @@ namespace tiermem::balance {
 namespace {
 // So many curves the mean remembers.
 constexpr std::uint32_t kRemembered = 16;
+// Their pieces are multiplied by less than that.
+static_assert(kMaxBytes <= ~std::uint64_t{0} / (kRemembered - 1) &&
+              kMaxRate << kMeanShift <= kMaxBytes);
+constexpr std::uint32_t kPermille = 1000;
 
 struct Mixed {
     std::uint64_t bytes;
@@ -29,8 +33,9 @@ struct Mixture {
 
 // One of the two curves' pieces, hottest first, at its share of the mean.
 class Source {
-  public:
-    Source(const Curve& curve, std::uint64_t times, std::uint64_t of) : curve_(curve), times_(times), of_(of) {
+public:
+    Source(const Curve& curve, std::uint64_t times, std::uint64_t of)
+        : curve_(curve), times_(times), of_(of) {
         next();
     }
     [[nodiscard]] bool done() const { return done_; }
@@ -39,14 +44,14 @@ class Source {
         done_ = true;
         while (at_ < curve_.count && done_) {
             const Piece part = piece(curve_, at_++);
-            front_ = {portion(part.bytes, times_, of_), portion(part.rate, times_, of_), 0};
+            front_ = {part.bytes * times_ / of_, part.rate * times_ / of_, 0};
             done_ = front_.bytes == 0 || front_.rate == 0;
         }
         if (!done_)
             front_.heat = heat(front_.rate, front_.bytes);
     }
 
-  private:
+private:
     const Curve& curve_;
     std::uint64_t times_;
     std::uint64_t of_;
@@ -58,7 +63,8 @@ class Source {
 Mixture mix(Source old, Source fresh) {
     Mixture mixture;
     while (!old.done() || !fresh.done()) {
-        Source& hotter = fresh.done() || (!old.done() && old.front().heat >= fresh.front().heat) ? old : fresh;
+        Source& hotter =
+            fresh.done() || (!old.done() && old.front().heat >= fresh.front().heat) ? old : fresh;
         mixture.parts[mixture.count++] = hotter.front();
         hotter.next();
     }
@@ -74,7 +80,8 @@ std::uint64_t closest(const Mixture& mixture) {
     for (std::size_t i = 1; i < mixture.count; i++)
         gaps[i - 1] = less(mixture.parts[i - 1].heat, mixture.parts[i].heat);
     const auto nth = gaps.begin() + static_cast<std::ptrdiff_t>(mixture.count - kCurvePoints - 1);
-    std::nth_element(gaps.begin(), nth, gaps.begin() + static_cast<std::ptrdiff_t>(mixture.count - 1));
+    std::nth_element(gaps.begin(), nth,
+                     gaps.begin() + static_cast<std::ptrdiff_t>(mixture.count - 1));
     return *nth;
 }
 
@@ -90,29 +97,43 @@ void put_together(const Mixture& mixture, Curve& curve) {
     }
 }
 
-bool differs(std::uint64_t a, std::uint64_t b) {
-    const std::uint64_t high = std::max(a, b);
-    return high - std::min(a, b) > high / 4;
+std::uint64_t apart(std::uint64_t a, std::uint64_t b) {
+    return std::max(a, b) - std::min(a, b);
 }
 
 bool changed(const Curve& average, const Curve& fresh, std::uint64_t held) {
-    return std::ranges::any_of(std::array{held / 2, held, 2 * held, kMaxBytes}, [&](std::uint64_t bytes) {
-        return differs(rate_within(average, bytes), rate_within(fresh, bytes));
-    });
+    return std::ranges::any_of(std::array{held / 2, held, 2 * held, kMaxBytes},
+                               [&](std::uint64_t bytes) {
+                                   const std::uint64_t was = rate_within(average, bytes);
+                                   const std::uint64_t is = rate_within(fresh, bytes);
+                                   return apart(was, is) > std::max(was, is) / 8;
+                               });
+}
+
+// 1/1024 permille by which two curves differ where it matters, for rates that
+// differ by at most an eighth.
+std::uint32_t deviation(const Curve& average, const Curve& fresh, std::uint64_t held) {
+    const std::uint64_t was = rate_within(average, held);
+    const std::uint64_t is = rate_within(fresh, held);
+    return static_cast<std::uint32_t>(
+        was == 0 ? 0 : Wide{apart(was, is)} * kPermille * kNoiseUnit / was);
 }
 } // namespace
 
-void learn(Curve& average, std::uint32_t& samples, const Curve& curve, std::uint64_t held) {
+void learn(Memory& memory, const Curve& curve, std::uint64_t held) {
     Curve fresh = curve;
     for (Point& point : fresh.points)
         point.rate = std::min(point.rate, kMaxRate) << kMeanShift;
-    if (samples == 0 || changed(average, fresh, held)) {
-        average = fresh;
-        samples = 1;
+    if (memory.samples == 0 || changed(memory.average, fresh, held)) {
+        memory.average = fresh;
+        memory.samples = 1;
         return;
     }
-    samples = std::min(samples + 1, kRemembered);
-    put_together(mix(Source(average, samples - 1, samples), Source(fresh, 1, samples)), average);
+    const std::uint32_t samples = memory.samples = std::min(memory.samples + 1, kRemembered);
+    memory.noise =
+        memory.noise - memory.noise / samples + deviation(memory.average, fresh, held) / samples;
+    put_together(mix(Source(memory.average, samples - 1, samples), Source(fresh, 1, samples)),
+                 memory.average);
 }
 
 } // namespace tiermem::balance

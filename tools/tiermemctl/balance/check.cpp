@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint32_t kPermille = 1000;
 
 Error check_machine(const Machine& machine) {
-    const auto sizes = {machine.size, machine.minimum, machine.cap, machine.requested,
+    const auto sizes = {machine.size,   machine.minimum,  machine.cap,      machine.requested,
                         machine.actual, machine.resident, machine.in_flight};
     if (std::ranges::any_of(sizes, [](std::uint64_t size) { return size > kMaxBytes; }))
         return Error::size_range;
@@ -21,7 +21,8 @@ Error check_machine(const Machine& machine) {
         return Error::block_size;
     if (machine.cap > machine.size)
         return Error::cap_above_size;
-    if (blocks_up(machine.minimum, machine.block_size) > blocks_down(machine.cap, machine.block_size))
+    if (blocks_up(machine.minimum, machine.block_size) >
+        blocks_down(machine.cap, machine.block_size))
         return Error::minimum_above_cap;
     return Error::none;
 }
@@ -38,10 +39,15 @@ Error check_whole(const Request& request) {
 
 bool check(const Request& request, Result& result) {
     result.error = check_whole(request);
+    std::uint64_t sizes = 0;
     for (std::size_t i = 0; result.error == Error::none && i < request.machines.size(); i++) {
         result.error = check_machine(request.machines[i]);
         result.machine = i;
-        result.needed = plus(result.needed, blocks_up(request.machines[i].minimum, request.machines[i].block_size));
+        sizes = plus(sizes, request.machines[i].size);
+        if (result.error == Error::none && sizes > kMaxBytes)
+            result.error = Error::size_range;
+        result.needed = plus(
+            result.needed, blocks_up(request.machines[i].minimum, request.machines[i].block_size));
     }
     if (result.error == Error::none && result.needed > request.total)
         result.error = Error::total_below_minima;
@@ -57,7 +63,7 @@ std::string_view text(Error error) {
     case Error::option_range:
         return "a permille (keep-share, hysteresis, least-gain) is not from 0 to 1000";
     case Error::size_range:
-        return "a size is above 1 EiB";
+        return "a size, or the sum of the sizes, is above 1 EiB";
     case Error::weight_range:
         return "the weight is not from 1 to 10000";
     case Error::block_size:

@@ -23,12 +23,6 @@ bool rises(const Piece& before, const Piece& after) {
 }
 } // namespace
 
-Piece piece(const Curve& curve, std::size_t i) {
-    const Point from = i == 0 ? Point{} : curve.points[i - 1];
-    const Point& to = curve.points[i];
-    return {less(to.bytes, from.bytes), less(to.rate, from.rate)};
-}
-
 bool plausible(const Curve& curve) {
     if (curve.count > kCurvePoints)
         return false;
@@ -51,16 +45,15 @@ std::uint64_t used_bytes(const Curve& curve) {
 }
 
 std::uint64_t rate_within(const Curve& curve, std::uint64_t bytes) {
-    std::uint64_t begin = 0;
-    std::uint64_t rate = 0;
-    for (std::size_t i = 0; i < std::min<std::size_t>(curve.count, kCurvePoints); i++) {
-        const Piece part = piece(curve, i);
-        if (part.bytes != 0 && bytes < curve.points[i].bytes)
-            return rate + portion(part.rate, less(bytes, begin), part.bytes);
-        begin = curve.points[i].bytes;
-        rate = curve.points[i].rate;
-    }
-    return rate;
+    const auto* begin = curve.points.data();
+    const auto* end = begin + std::min<std::size_t>(curve.count, kCurvePoints);
+    const auto* above = std::upper_bound(
+        begin, end, bytes, [](std::uint64_t b, const Point& point) { return b < point.bytes; });
+    const Point from = above == begin ? Point{} : above[-1];
+    const Piece part =
+        above == end ? Piece{} : piece(curve, static_cast<std::size_t>(above - begin));
+    return part.bytes == 0 ? from.rate
+                           : from.rate + portion(part.rate, less(bytes, from.bytes), part.bytes);
 }
 
 std::uint64_t heat(Wide gain, std::uint64_t bytes) {
@@ -71,7 +64,8 @@ std::uint64_t heat(Wide gain, std::uint64_t bytes) {
     const int bytes_shift = static_cast<int>(std::bit_width(bytes)) - 31;
     const auto numerator =
         static_cast<std::uint64_t>(gain_shift > 0 ? gain >> gain_shift : gain << -gain_shift);
-    const std::uint64_t denominator = bytes_shift > 0 ? bytes >> bytes_shift : bytes << -bytes_shift;
+    const std::uint64_t denominator =
+        bytes_shift > 0 ? bytes >> bytes_shift : bytes << -bytes_shift;
     std::uint64_t quotient = numerator / denominator;
     int exponent = gain_shift - bytes_shift;
     if (quotient >> 32 != 0) {

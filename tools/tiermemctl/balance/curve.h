@@ -12,6 +12,8 @@ namespace tiermem::balance {
 // Means have rates in units of 1/1024 accesses per second, so that little is
 // lost where machines do little.
 inline constexpr unsigned kMeanShift = 10;
+// memory.noise is in this part of a permille.
+inline constexpr std::uint32_t kNoiseUnit = 1024;
 
 // A piece of a curve between two points.
 struct Piece {
@@ -20,7 +22,11 @@ struct Piece {
 };
 
 // The piece that ends at point i.
-[[nodiscard]] Piece piece(const Curve& curve, std::size_t i);
+[[nodiscard]] inline Piece piece(const Curve& curve, std::size_t i) {
+    const Point from = i == 0 ? Point{} : curve.points[i - 1];
+    const Point& to = curve.points[i];
+    return {less(to.bytes, from.bytes), less(to.rate, from.rate)};
+}
 
 // Whether a curve has the shape that balance.h promises. Rates are whole
 // numbers that were rounded on the way, so heat may rise by an eighth.
@@ -36,9 +42,10 @@ struct Piece {
 [[nodiscard]] std::uint64_t heat(Wide gain, std::uint64_t bytes);
 
 // Takes a plausible curve into the mean of those before (see kMeanShift). Chance moves the mean
-// little; a curve that differs by more than a quarter within the first half,
-// one or two times of `held` bytes is a change, and replaces it.
-void learn(Curve& average, std::uint32_t& samples, const Curve& fresh, std::uint64_t held);
+// little; a curve that differs by more than an eighth within the first half,
+// one or two times of `held` bytes is a change, and replaces it. Changes
+// memory.average, samples and noise.
+void learn(Memory& memory, const Curve& fresh, std::uint64_t held);
 
 } // namespace tiermem::balance
 

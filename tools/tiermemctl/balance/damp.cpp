@@ -18,14 +18,15 @@ namespace {
 constexpr std::uint64_t kPermille = 1000;
 
 class Damper {
-  public:
+public:
     Damper(const Request& request, const std::vector<Standing>& standings, const Result& result,
            const std::vector<std::uint64_t>& ideal)
-        : request_(request), standings_(standings), result_(result), ideal_(ideal), target_(standings.size(), 0) {}
+        : request_(request), standings_(standings), result_(result), ideal_(ideal),
+          target_(standings.size(), 0) {}
 
     std::vector<std::uint64_t> run(std::uint64_t amount);
 
-  private:
+private:
     [[nodiscard]] std::uint64_t goal(std::size_t i) const;
     [[nodiscard]] bool worth_growing(std::size_t i) const;
     void grow_who_gain();
@@ -81,7 +82,8 @@ void Damper::take_from_surplus(std::uint64_t needed) {
         const std::uint64_t own = standings_[i].active ? less(target_[i], goal(i)) : 0;
         if (own == 0)
             continue;
-        const std::uint64_t gives = blocks_up(portion(own, part, surplus), request_.machines[i].block_size);
+        const std::uint64_t gives =
+            blocks_up(portion(own, part, surplus), request_.machines[i].block_size);
         target_[i] -= gives;
         needed = less(needed, gives);
     }
@@ -98,7 +100,8 @@ std::uint64_t Damper::limit(std::size_t i) const {
 void Damper::hand_out_blocks(std::uint64_t& spare, bool only_below_ideal) {
     for (std::size_t i = 0; i < target_.size() && spare > 0; i++) {
         const std::uint64_t block = request_.machines[i].block_size;
-        const std::uint64_t end = only_below_ideal ? std::min(limit(i), blocks_up(ideal_[i], block)) : limit(i);
+        const std::uint64_t end =
+            only_below_ideal ? std::min(limit(i), blocks_up(ideal_[i], block)) : limit(i);
         if (block <= spare && target_[i] + block <= end) {
             target_[i] += block;
             spare -= block;
@@ -135,8 +138,9 @@ std::vector<std::uint64_t> Damper::run(std::uint64_t amount) {
 }
 } // namespace
 
-std::vector<std::uint64_t> damped(const Request& request, const std::vector<Standing>& standings, const Result& result,
-                                  std::uint64_t amount, const std::vector<std::uint64_t>& ideal) {
+std::vector<std::uint64_t> damped(const Request& request, const std::vector<Standing>& standings,
+                                  const Result& result, std::uint64_t amount,
+                                  const std::vector<std::uint64_t>& ideal) {
     return Damper(request, standings, result, ideal).run(amount);
 }
 

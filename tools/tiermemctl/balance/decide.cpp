@@ -16,7 +16,8 @@ std::vector<Standing> assess_all(const Request& request, Result& result) {
     for (std::size_t i = 0; i < request.machines.size(); i++) {
         Decision& decision = result.decisions[i];
         decision.memory = request.machines[i].memory;
-        standings.push_back(assess(request.machines[i], request.options, request.now_ms, decision.memory));
+        standings.push_back(
+            assess(request.machines[i], request.options, request.now_ms, decision.memory));
         decision.note = standings[i].note;
         decision.reach = standings[i].reach;
         result.reach = plus(result.reach, decision.reach);
@@ -34,8 +35,10 @@ void take_targets(const Request& request, const std::vector<Standing>& standings
         if (standings[i].active)
             decision.memory.target = decision.target;
         if (standings[i].by_curve) {
-            decision.rate_now = rate_within(decision.memory.average, request.machines[i].requested) >> kMeanShift;
-            decision.rate_target = rate_within(decision.memory.average, decision.target) >> kMeanShift;
+            decision.rate_now =
+                rate_within(decision.memory.average, request.machines[i].requested) >> kMeanShift;
+            decision.rate_target =
+                rate_within(decision.memory.average, decision.target) >> kMeanShift;
         }
     }
 }

@@ -15,7 +15,8 @@ std::uint64_t at_level(const Claim& claim, std::uint64_t level) {
     const Wide wanted = Wide{level} * claim.weight;
     if (wanted <= claim.least)
         return claim.least;
-    return wanted < claim.most ? static_cast<std::uint64_t>(wanted) : std::max(claim.least, claim.most);
+    return wanted < claim.most ? static_cast<std::uint64_t>(wanted)
+                               : std::max(claim.least, claim.most);
 }
 
 bool suffices(const std::vector<Claim>& claims, std::uint64_t amount, std::uint64_t level) {
@@ -29,9 +30,9 @@ bool suffices(const std::vector<Claim>& claims, std::uint64_t amount, std::uint6
 }
 
 struct Cut {
-    std::uint64_t heat = 0;   // all that is hotter fits
-    std::uint64_t rest = 0;   // bytes of exactly this heat that fit
-    std::uint64_t equal = 0;  // bytes of exactly this heat
+    std::uint64_t heat = 0;  // all that is hotter fits
+    std::uint64_t rest = 0;  // bytes of exactly this heat that fit
+    std::uint64_t equal = 0; // bytes of exactly this heat
 };
 
 using Sums = std::array<std::uint64_t, 1 << kDigitBits>;
@@ -72,7 +73,8 @@ Cut find_cut(const std::vector<Segment>& segments, std::uint64_t amount) {
 }
 } // namespace
 
-void fill_by_weight(const std::vector<Claim>& claims, std::uint64_t amount, std::vector<std::uint64_t>& out) {
+void fill_by_weight(const std::vector<Claim>& claims, std::uint64_t amount,
+                    std::vector<std::uint64_t>& out) {
     std::uint64_t most = 0;
     for (const Claim& claim : claims)
         most = std::max(most, claim.most);
@@ -87,7 +89,8 @@ void fill_by_weight(const std::vector<Claim>& claims, std::uint64_t amount, std:
         out[i] = at_level(claims[i], level);
 }
 
-void fill_by_heat(const std::vector<Segment>& segments, std::uint64_t amount, std::vector<std::uint64_t>& bytes) {
+void fill_by_heat(const std::vector<Segment>& segments, std::uint64_t amount,
+                  std::vector<std::uint64_t>& bytes) {
     const Cut cut = find_cut(segments, amount);
     for (const Segment& segment : segments) {
         if (segment.heat > cut.heat)

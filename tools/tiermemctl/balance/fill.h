@@ -22,7 +22,8 @@ struct Claim {
 // its least nor more than its most; the level is the highest at which `amount`
 // suffices, in whole bytes. Everybody gets the least even if it does not
 // suffice. in[i] becomes what claim i gets.
-void fill_by_weight(const std::vector<Claim>& claims, std::uint64_t amount, std::vector<std::uint64_t>& out);
+void fill_by_weight(const std::vector<Claim>& claims, std::uint64_t amount,
+                    std::vector<std::uint64_t>& out);
 
 // Bytes of equal heat that a machine could use.
 struct Segment {
@@ -37,7 +38,8 @@ struct Segment {
 //
 // Selects by the digits of the heat, from the highest on, so that the time is
 // linear whatever values the guests claim.
-void fill_by_heat(const std::vector<Segment>& segments, std::uint64_t amount, std::vector<std::uint64_t>& bytes);
+void fill_by_heat(const std::vector<Segment>& segments, std::uint64_t amount,
+                  std::vector<std::uint64_t>& bytes);
 
 } // namespace tiermem::balance
 

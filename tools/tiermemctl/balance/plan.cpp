@@ -17,17 +17,19 @@ namespace tiermem::balance {
 
 namespace {
 constexpr std::uint64_t kPermille = 1000;
+constexpr std::uint64_t kMostNoise = 100; // permille
 
 class Planner {
-  public:
+public:
     Planner(const Request& request, const std::vector<Standing>& standings, const Result& result)
         : request_(request), standings_(standings), result_(result), given_(standings.size(), 0) {}
 
     std::vector<std::uint64_t> run(std::uint64_t amount);
 
-  private:
+private:
     [[nodiscard]] bool takes_part(std::uint32_t i, ServiceClass service_class) const;
     [[nodiscard]] std::uint64_t claim_of(std::uint32_t i) const;
+    [[nodiscard]] std::uint64_t bonus(std::uint32_t i) const;
     void claim_by_weight(ServiceClass service_class);
     void claim_by_gain(ServiceClass service_class);
     void add_segments(std::uint32_t i);
@@ -56,9 +58,11 @@ std::uint64_t Planner::claim_of(std::uint32_t i) const {
     const std::uint64_t share = result_.decisions[i].share;
     if (!standing.by_curve)
         return std::min(standing.most, share);
-    const std::uint64_t used = std::min(standing.most, used_bytes(result_.decisions[i].memory.average));
-    return options.policy == Policy::proportional ? used
-                                                  : std::min(used, portion(share, options.keep_share, kPermille));
+    const std::uint64_t used =
+        std::min(standing.most, used_bytes(result_.decisions[i].memory.average));
+    return options.policy == Policy::proportional
+               ? used
+               : std::min(used, portion(share, options.keep_share, kPermille));
 }
 
 void Planner::claim_by_weight(ServiceClass service_class) {
@@ -76,6 +80,12 @@ void Planner::claim_by_weight(ServiceClass service_class) {
     }
 }
 
+// Permille by which what a machine holds counts for more.
+std::uint64_t Planner::bonus(std::uint32_t i) const {
+    const std::uint64_t noise = 2 * result_.decisions[i].memory.noise / kNoiseUnit;
+    return request_.options.hysteresis + std::min(noise, kMostNoise);
+}
+
 // Of the machine's curve, the part between what it has been given and its cap.
 void Planner::add_segments(std::uint32_t i) {
     const Curve& curve = result_.decisions[i].memory.average;
@@ -88,8 +98,9 @@ void Planner::add_segments(std::uint32_t i) {
         const std::uint64_t piece_end = std::min(end, curve.points[p].bytes);
         const std::uint64_t stop = at < held ? std::min(held, piece_end) : piece_end;
         if (stop > at && part.rate > 0) {
-            const std::uint64_t bonus = at < held ? request_.options.hysteresis : 0;
-            coldest = std::min(coldest, heat(Wide{part.rate} * request_.machines[i].weight * (kPermille + bonus), part.bytes));
+            const Wide gain = Wide{part.rate} * request_.machines[i].weight *
+                              (kPermille + (at < held ? bonus(i) : 0));
+            coldest = std::min(coldest, heat(gain, part.bytes));
             segments_.push_back({coldest, stop - at, i});
         }
         at = std::max(at, stop);
@@ -118,7 +129,8 @@ std::vector<std::uint64_t> Planner::run(std::uint64_t amount) {
         if (standings_[i].active)
             minima = plus(minima, given_[i] = standings_[i].least);
     rest_ = less(amount, minima);
-    for (const ServiceClass service_class : {ServiceClass::guaranteed, ServiceClass::burstable, ServiceClass::best_effort}) {
+    for (const ServiceClass service_class :
+         {ServiceClass::guaranteed, ServiceClass::burstable, ServiceClass::best_effort}) {
         claim_by_weight(service_class);
         if (request_.options.policy == Policy::gain)
             claim_by_gain(service_class);
@@ -146,8 +158,8 @@ std::uint64_t available(const Request& request, const std::vector<Standing>& sta
     return amount;
 }
 
-std::vector<std::uint64_t> ideals(const Request& request, const std::vector<Standing>& standings, const Result& result,
-                                  std::uint64_t amount) {
+std::vector<std::uint64_t> ideals(const Request& request, const std::vector<Standing>& standings,
+                                  const Result& result, std::uint64_t amount) {
     return Planner(request, standings, result).run(amount);
 }
 

@@ -65,7 +65,8 @@ tb::Request fleet(std::size_t machines, Random& random) {
 std::uint64_t cpu_ns() {
     timespec now{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000 + static_cast<std::uint64_t>(now.tv_nsec);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000 +
+           static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 // The guests obey within the interval.
@@ -90,9 +91,12 @@ bool number(const char* text, std::uint64_t& value) {
 int main(int argc, char** argv) {
     std::uint64_t machines = 0;
     std::uint64_t intervals = 0;
-    if (argc != 3 || !number(argv[1], machines) || !number(argv[2], intervals) || machines > tb::kMaxMachines) {
-        std::fprintf(stderr, "usage: balance-scale MACHINES INTERVALS (both at least 1, machines at most %zu)\n",
-                     tb::kMaxMachines);
+    if (argc != 3 || !number(argv[1], machines) || !number(argv[2], intervals) ||
+        machines > tb::kMaxMachines) {
+        std::fprintf(
+            stderr,
+            "usage: balance-scale MACHINES INTERVALS (both at least 1, machines at most %zu)\n",
+            tb::kMaxMachines);
         return 2;
     }
     Random random(1);
@@ -111,7 +115,8 @@ int main(int argc, char** argv) {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     std::ranges::sort(times);
-    std::printf("{\"machines\": %lu, \"least_ns\": %lu, \"median_ns\": %lu, \"greatest_ns\": %lu, \"resident_kib\": %ld}\n",
+    std::printf("{\"machines\": %lu, \"least_ns\": %lu, \"median_ns\": %lu, \"greatest_ns\": %lu, "
+                "\"resident_kib\": %ld}\n",
                 machines, times.front(), times[times.size() / 2], times.back(), usage.ru_maxrss);
     return 0;
 }

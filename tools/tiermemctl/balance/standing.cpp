@@ -12,7 +12,8 @@ namespace {
 // Whether the machine has been above its quota, and come no nearer, for too long.
 bool slow(const Machine& machine, const Options& options, std::uint64_t now_ms, Memory& memory) {
     const std::uint64_t holds = std::max(machine.actual, machine.resident);
-    if (machine.presence != Presence::running || holds <= std::max(machine.requested, machine.in_flight)) {
+    if (machine.presence != Presence::running ||
+        holds <= std::max(machine.requested, machine.in_flight)) {
         memory.over_least = 0;
         return false;
     }
@@ -34,7 +35,8 @@ bool doubted(const Machine& machine, const Options& options, std::uint64_t now_m
 }
 
 // Brings the mean up to date; says why there is none to go by.
-Note judge_curve(const Machine& machine, const Options& options, std::uint64_t now_ms, Memory& memory) {
+Note judge_curve(const Machine& machine, const Options& options, std::uint64_t now_ms,
+                 Memory& memory) {
     if (doubted(machine, options, now_ms, memory)) {
         memory.samples = 0;
         return Note::disbelieved;
@@ -44,12 +46,13 @@ Note judge_curve(const Machine& machine, const Options& options, std::uint64_t n
         return Note::no_curve;
     }
     if (memory.samples == 0 || machine.curve_at_ms != memory.curve_at_ms)
-        learn(memory.average, memory.samples, machine.curve, memory.target);
+        learn(memory, machine.curve, memory.target);
     memory.curve_at_ms = machine.curve_at_ms;
     return Note::none;
 }
 
-Note why_apart(const Machine& machine, const Options& options, std::uint64_t now_ms, Memory& memory) {
+Note why_apart(const Machine& machine, const Options& options, std::uint64_t now_ms,
+               Memory& memory) {
     const bool late = slow(machine, options, now_ms, memory);
     if (machine.presence == Presence::unreachable)
         return Note::unreachable;
@@ -59,15 +62,18 @@ Note why_apart(const Machine& machine, const Options& options, std::uint64_t now
 }
 } // namespace
 
-Standing assess(const Machine& machine, const Options& options, std::uint64_t now_ms, Memory& memory) {
+Standing assess(const Machine& machine, const Options& options, std::uint64_t now_ms,
+                Memory& memory) {
     Standing standing;
     standing.least = blocks_up(machine.minimum, machine.block_size);
     standing.most = blocks_down(machine.cap, machine.block_size);
-    standing.reach = std::max({machine.requested, machine.actual, machine.resident, machine.in_flight});
+    standing.reach = std::min(machine.size, std::max({machine.requested, machine.actual,
+                                                      machine.resident, machine.in_flight}));
     if (!memory.known)
         memory.target = machine.requested;
     memory.known = true;
-    standing.held = std::clamp(blocks_down(memory.target, machine.block_size), standing.least, standing.most);
+    standing.held =
+        std::clamp(blocks_down(memory.target, machine.block_size), standing.least, standing.most);
     const Note curve = judge_curve(machine, options, now_ms, memory);
     standing.by_curve = curve == Note::none;
     standing.note = why_apart(machine, options, now_ms, memory);

@@ -16,14 +16,15 @@ struct Standing {
     std::uint64_t least = 0; // its minimum, in blocks
     std::uint64_t most = 0;  // its cap, in blocks
     std::uint64_t reach = 0;
-    std::uint64_t held = 0;  // its last target, within least and most
+    std::uint64_t held = 0; // its last target, within least and most
 };
 
 // Refuses what balance.h says; sets error, machine and needed.
 [[nodiscard]] bool check(const Request& request, Result& result);
 
 // `memory` is the machine's, and is brought up to date.
-[[nodiscard]] Standing assess(const Machine& machine, const Options& options, std::uint64_t now_ms, Memory& memory);
+[[nodiscard]] Standing assess(const Machine& machine, const Options& options, std::uint64_t now_ms,
+                              Memory& memory);
 
 } // namespace tiermem::balance
 

@@ -9,7 +9,9 @@ namespace tiermem::balance {
 
 __extension__ using Wide = unsigned __int128;
 
-constexpr std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+constexpr std::uint64_t less(std::uint64_t a, std::uint64_t b) {
+    return a > b ? a - b : 0;
+}
 
 constexpr std::uint64_t plus(std::uint64_t a, std::uint64_t b) {
     std::uint64_t sum = 0;
