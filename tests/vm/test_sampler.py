@@ -16,10 +16,6 @@ import tiers  # noqa: E402
 
 PERIOD = 4093
 ACCESSES = 40_000_000
-# The ordinary run takes each kernel and each record format once; --full takes all pairs.
-PAIRS = [pytest.param(kernel, cpu, id=f"{kernel}-{cpu}",
-                      marks=[] if (kernel, cpu) in (("6.1", "skylake"), ("6.12", "icelake")) else pytest.mark.full)
-         for kernel in ("6.1", "6.12") for cpu in pebs_perf.CPUS]
 
 
 @contextlib.contextmanager
@@ -45,7 +41,7 @@ def complete(pid, own, touched, period=PERIOD):
 
 
 @pytest.mark.skipif(not pebs_perf.PERF.exists(), reason=f"{pebs_perf.PERF} is not installed (linux-perf)")
-@pytest.mark.parametrize("kernel,cpu", PAIRS)
+@pytest.mark.parametrize("kernel,cpu", pebs_perf.PAIRS)
 def test_samples_are_complete_and_attributed(kernel, cpu):
     with machine(kernel, cpu, cpus=1) as vm:
         samples.set_up(vm, event="loads", period=PERIOD)

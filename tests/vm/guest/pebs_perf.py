@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from tiermem_vm import Config, Machine
 
 PERF = Path("/usr/bin/perf")
@@ -18,6 +19,10 @@ CPUS = {
     "icelake": "Icelake-Server,model=106,x-tcg-pebs=4",
     "sapphire": "SapphireRapids,x-tcg-pebs=4",
 }
+# The ordinary run takes each kernel and each record format once; --full takes all pairs.
+PAIRS = [pytest.param(kernel, cpu, id=f"{kernel}-{cpu}",
+                      marks=[] if (kernel, cpu) in (("6.1", "skylake"), ("6.12", "icelake")) else pytest.mark.full)
+         for kernel in ("6.1", "6.12") for cpu in CPUS]
 # perf samples less, and stops counters for a while, where its interrupts take long, as they do under emulation.
 NO_THROTTLING = """cd /proc/sys/kernel && {
     grep -qx 0 perf_cpu_time_max_percent ||
