@@ -123,14 +123,14 @@ def judge(pairs, touched, period=0):
                   touched.accesses / period if period else 0)
 
 
-def samples(machine, data="/tmp/perf.data", timeout=300):
+def samples(machine, data="/tmp/perf.data", timeout=1200):
     """[(data address, instruction address)] of a recording in the guest."""
     text = machine.run(f"perf script -i {data} -F addr,ip 2>/tmp/script.err || cat /tmp/script.err >&2",
                        timeout=timeout).output
     return [(int(addr, 16), int(ip, 16)) for addr, ip in re.findall(r"^ *([0-9a-f]+) +([0-9a-f]+) *$", text, re.M)]
 
 
-def record(machine, options, touch, timeout=300):
+def record(machine, options, touch, timeout=1200):
     """Runs `perf OPTIONS pebs-touch TOUCH`; returns what perf and pebs-touch printed."""
     return machine.run(f"cd /tmp && perf {options} -o /tmp/perf.data -- /bin/pebs-touch {touch} 2>&1",
                        timeout=timeout).output
