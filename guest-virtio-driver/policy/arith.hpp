@@ -120,9 +120,10 @@ inline constexpr std::array<uint32_t, 16> kPowers = make_powers();
 
 // floor(16 * log2(v)), within one step; 0 for v = 0 and v = 1.
 constexpr int log16(uint64_t v) {
-    const unsigned whole = log2_floor(v);
-    const uint64_t top = whole >= 6 ? v >> (whole - 6) : v << (6 - whole);
-    return v == 0 ? 0 : static_cast<int>(whole * 16 + tables::kFractions[top & 63]);
+    const uint64_t one = v + (v == 0 ? 1 : 0);
+    const auto zeros = static_cast<unsigned>(__builtin_clzll(one));
+    const uint64_t top = (one << zeros) >> 57; // 64..127
+    return static_cast<int>((63 - zeros) * 16 + tables::kFractions[top & 63]);
 }
 
 // 2^(e/16) in units of 2^-scale; saturates; 0 when below one unit.
@@ -155,15 +156,14 @@ constexpr uint32_t sqrt_about(uint64_t v) {
     return static_cast<uint32_t>((uint64_t{tables::kRoots[v >> shift]} << (shift / 2)) >> 4);
 }
 
-// Small fast generator (xorshift64*, Vigna 2016), for unbiased rounding only.
+// Small fast generator, for unbiased rounding only: the upper half of a linear
+// congruential one (Knuth, MMIX), four instructions a number.
 class Rng {
   public:
-    explicit constexpr Rng(uint64_t seed) : state_(seed == 0 ? 0x9e3779b97f4a7c15ULL : seed) {}
+    explicit constexpr Rng(uint64_t seed) : state_(seed) {}
     constexpr uint32_t next() {
-        state_ ^= state_ >> 12;
-        state_ ^= state_ << 25;
-        state_ ^= state_ >> 27;
-        return static_cast<uint32_t>((state_ * 0x2545f4914f6cdd1dULL) >> 32);
+        state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
+        return static_cast<uint32_t>(state_ >> 32);
     }
 
   private:

@@ -63,7 +63,7 @@ inline constexpr std::array<CodeStep, 256> kCodeSteps = make_code_steps();
 constexpr uint8_t code_count(uint8_t code, Rng& rng, uint32_t& added) {
     const CodeStep& s = kCodeSteps[code];
     added = s.grow;
-    if (s.more == 0 || (rng.next() & 0xffff) >= s.more)
+    if (s.more == 0 || (rng.next() >> 16) >= s.more)
         return s.next;
     added += s.step;
     return static_cast<uint8_t>(s.next + 1);

@@ -43,17 +43,15 @@ struct Level {
         }
         const uint32_t middle = median3(now, before[0], before[1]);
         const uint32_t larger = middle > average ? middle : average;
-        const uint32_t noise = sqrt_about(uint64_t{larger} * weight);
-        const uint64_t chance = uint64_t{3} * noise;
-        const uint64_t habit = uint64_t{3} * usual[1];
-        const uint32_t apart = middle > average ? middle - average : average - middle;
-        const bool changed = apart > (chance > habit ? chance : habit);
+        const uint32_t third = (middle > average ? middle - average : average - middle) / 3;
+        const uint64_t chance = uint64_t{larger} * weight; // variance
+        const bool changed = third > usual[1] && uint64_t{third} * third > chance;
         learn();
         if (changed) {
             average = middle;
             age = 0;
         }
-        error = noise / sqrt_about(known_epochs());
+        error = sqrt_about(chance / known_epochs());
         before[1] = before[0];
         before[0] = now;
         now = 0;
@@ -112,12 +110,14 @@ struct Level {
     [[nodiscard]] constexpr uint32_t known_epochs() const { return (age < kLongEpochs ? age : kLongEpochs) + 1U; }
     constexpr void learn() {
         const uint32_t memory = age < kShortEpochs ? kShortEpochs : (age < kLongEpochs ? age : kLongEpochs);
-        const uint64_t off = now > average ? now - average : average - now;
+        const uint32_t off = now > average ? now - average : average - now;
         const uint64_t squares = uint64_t{spread} * spread;
+        const uint64_t square = uint64_t{off} * off;
         usual[1] = usual[0];
         usual[0] = spread;
-        spread = sqrt_about(squares - squares / memory + off * off / memory);
-        average = average - average / memory + now / memory;
+        spread = sqrt_about(square > squares ? squares + (square - squares) / memory
+                                             : squares - (squares - square) / memory);
+        average = now > average ? average + off / memory : average - off / memory;
         // Division rounds down: less than one a memory would stay for ever.
         if (now == 0 && average < memory)
             average = 0;

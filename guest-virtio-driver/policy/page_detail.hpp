@@ -75,12 +75,12 @@ struct PageDetail {
         sum += added;
         seen++;
         expected += before >= median ? 1 : 0;
-        const unsigned at = page % 64;
-        missing |= static_cast<uint8_t>(~(movable.word[page / 64] >> at) & 1);
-        if (tier <= 1) {
-            uint64_t& word = fast.word[page / 64];
-            word ^= ((word >> at ^ ~uint64_t{tier}) & 1) << at;
-        }
+        const unsigned word = page / 64;
+        const uint64_t mask = uint64_t{1} << (page % 64);
+        missing |= static_cast<uint8_t>((movable.word[word] & mask) == 0);
+        const uint8_t known = (fast.word[word] & mask) == 0 ? 1 : 0;
+        if (known != tier && tier <= 1)
+            fast.word[word] ^= mask;
     }
     // End of epoch: true when the pattern was found untrue and forgotten.
     bool settle();

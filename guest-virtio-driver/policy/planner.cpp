@@ -91,18 +91,25 @@ bool Runs::next_leaf() {
         Space* space = spaces_.slot(slot_);
         const bool spared =
             space == nullptr || (direction_ == Direction::kDemote && space->fast_pages <= space->min_fast);
-        if (!spared)
-            leaf_ = leaf_ == kNone ? space->tree.first() : space->tree.next(leaf_);
-        if (spared || leaf_ == kNone) {
-            slot_++;
-            leaf_ = kNone;
-            continue;
-        }
-        if (wanted(space->tree.node(leaf_))) {
-            at_ = space->tree.node(leaf_).start;
+        if (!spared && find_wanted(space->tree))
             return true;
-        }
+        slot_++;
+        leaf_ = kNone;
     }
+}
+
+// The next wanted leaf of this tree, in the order in which nodes are stored.
+bool Runs::find_wanted(const RangeTree& tree) {
+    const uint32_t top = tree.top();
+    for (uint32_t i = leaf_ == kNone ? 0 : leaf_ + 1U; i < top; i++) {
+        const Node& node = tree.node(static_cast<uint16_t>(i));
+        if (!wanted(node))
+            continue;
+        leaf_ = static_cast<uint16_t>(i);
+        at_ = node.start;
+        return true;
+    }
+    return false;
 }
 
 // Pages of a detailed leaf whose rank belongs to this pass.

@@ -45,7 +45,7 @@ struct Run {
 };
 
 // The pages worth moving in one direction, in two passes over all leaves: the
-// ranks beyond the threshold, then those on it; each in address order.
+// ranks beyond the threshold, then those on it.
 class Runs {
   public:
     Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, const Horizon& horizon);
@@ -56,6 +56,7 @@ class Runs {
 
   private:
     bool next_leaf();
+    bool find_wanted(const RangeTree& tree);
     bool load();
     bool load_plain();
     bool load_detail(const PageDetail& detail);

@@ -258,13 +258,16 @@ int tm_policy_unmap(tm_policy* policy, uint64_t space, uint64_t start, uint64_t 
 uint32_t tm_policy_samples(tm_policy* policy, const tm_sample* samples, uint32_t count) {
     tm_policy& p = *policy;
     Space* space = p.last_space;
+    uint64_t id = space == nullptr ? TM_SPACE_NONE : space->id;
     uint32_t dropped = 0;
     uint64_t accesses = 0;
-    uint64_t by_tier = 0; // those served slow, and those served fast << 32
+    uint64_t fast = 0;
+    uint64_t known = 0;
     for (const tm_sample* s = samples; s != samples + count; s++) {
         // Samples of one space come in runs.
-        if (space == nullptr || space->id != s->space) {
+        if (s->space != id || id == TM_SPACE_NONE) {
             space = p.spaces.find(s->space);
+            id = space == nullptr ? TM_SPACE_NONE : space->id;
             if (space == nullptr) {
                 p.stats.samples_unknown++;
                 dropped++;
@@ -277,14 +280,14 @@ uint32_t tm_policy_samples(tm_policy* policy, const tm_sample* samples, uint32_t
             continue;
         }
         accesses += s->weight;
-        if (s->tier <= TM_TIER_SLOW)
-            by_tier += uint64_t{1} << (32 - 32 * s->tier);
+        fast += s->tier == TM_TIER_FAST ? 1 : 0;
+        known += s->tier <= TM_TIER_SLOW ? 1 : 0;
     }
     const uint32_t taken = count - dropped;
     p.last_space = space;
     p.epoch_accesses = sat_add(p.epoch_accesses, accesses);
-    p.epoch_fast += by_tier >> 32;
-    p.epoch_known += (by_tier >> 32) + (by_tier & 0xffffffff);
+    p.epoch_fast += fast;
+    p.epoch_known += known;
     p.epoch_samples = sat_add(p.epoch_samples, taken);
     p.stats.samples += taken;
     return taken;

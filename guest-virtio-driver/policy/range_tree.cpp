@@ -10,10 +10,14 @@ namespace {
 constexpr uint32_t kNodeShare = 4;
 constexpr uint32_t kMaxNodes = 4 * 16383 + 1;
 constexpr uint32_t kMaxDetails = 0xfffe;
+// At most so many of the topmost bits of an address find its node at once.
+constexpr unsigned kTopBits = 16;
 // Epochs after which a range found even is looked at page by page again.
 constexpr uint8_t kEvenEpochs = 120;
 // Epochs without heat after which a range may be merged.
 constexpr uint16_t kColdEpochs = 4;
+// The `scale` of an epoch of nominal length.
+constexpr uint32_t kWholeEpoch = 65536;
 
 constexpr uint8_t older(uint8_t age) { return age >= 254 ? age : static_cast<uint8_t>(age + 1); }
 } // namespace
@@ -22,8 +26,10 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
     *this = RangeTree{};
     bits_ = bits;
     split_samples_ = kMinSplitSamples;
-    const unsigned cache_bits = log2_floor(bytes) - 8;
-    cache_shift_ = 64 - cache_bits;
+    const unsigned cache_bits = log2_floor(bytes) - 7;
+    cache_mask_ = (uint64_t{1} << cache_bits) - 1;
+    const unsigned top_bits = (log2_floor(bytes) - 8) & ~1U;
+    top_shift_ = bits - (top_bits < kTopBits ? top_bits : kTopBits);
     auto* at = static_cast<unsigned char*>(memory);
     uint32_t left = bytes;
     const auto take = [&](uint32_t size) {
@@ -33,6 +39,7 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
         return taken;
     };
     cache_ = reinterpret_cast<uint16_t*>(take(2U << cache_bits));
+    top_ = reinterpret_cast<uint16_t*>(take(2U << (bits - top_shift_)));
     const auto families = (bytes / kNodeShare / sizeof(Node) - 1) / kFan;
     node_cap_ = static_cast<uint32_t>(families * kFan + 1);
     node_cap_ = node_cap_ < kMaxNodes ? node_cap_ : kMaxNodes;
@@ -44,6 +51,7 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
     nodes_[0].order = static_cast<uint8_t>(bits);
     nodes_[0].detail = kNone;
     nodes_[0].walk_age = 255;
+    nodes_[0].coldest = kNone;
     node_top_ = 1;
     leaves_ = 1;
     free_families_ = (node_cap_ - 1) / kFan;
@@ -54,17 +62,15 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
     }
 }
 
-uint16_t RangeTree::find(uint64_t addr) const {
-    uint16_t i = 0;
-    while (!nodes_[i].leaf())
-        i = static_cast<uint16_t>(nodes_[i].first_child + ((addr >> (nodes_[i].order - 2U)) & 3U));
-    return i;
-}
-
-uint16_t RangeTree::find_slow(uint64_t addr) {
-    const uint16_t i = find(addr);
-    cache_[hash(addr)] = i;
-    return i;
+// Node i is what find() shall begin with in its part of the address space.
+void RangeTree::enter(uint16_t i) {
+    const Node& n = nodes_[i];
+    if (n.order < top_shift_)
+        return;
+    const uint64_t first = n.start >> top_shift_;
+    const uint64_t count = uint64_t{1} << (n.order - top_shift_);
+    for (uint64_t t = first; t < first + count; t++)
+        top_[t] = i;
 }
 
 // Up while the node is its parent's last child, one to the right, and down.
@@ -80,16 +86,14 @@ uint16_t RangeTree::after(uint16_t i) const {
 }
 
 // Look closer where it pays: split, or count page by page.
-void RangeTree::refine(uint16_t i, uint64_t addr, uint32_t weight) {
+void RangeTree::refine(uint16_t i, uint64_t addr) {
     const Node& n = nodes_[i];
-    if (n.level.now < uint64_t{split_samples_} * weight)
-        return;
     if (n.order == kLeafOrder) {
         if (!n.huge && !n.even)
             make_detail(i);
     } else if (free_families_ != 0) {
         split(i);
-        find_slow(addr);
+        cache_[hash(addr)] = find(addr);
     }
 }
 
@@ -114,8 +118,11 @@ void RangeTree::split(uint16_t i) {
         child.fast_pages = n.fast_pages / kFan;
         child.present_pages = n.present_pages / kFan;
         child.walk_age = 255;
+        enter(static_cast<uint16_t>(first + c));
     }
     n.first_child = first;
+    n.hottest = 0;
+    n.coldest = kNone;
     leaves_ += kFan - 1;
     splits_++;
 }
@@ -158,10 +165,12 @@ void RangeTree::merge(uint16_t i) {
         n.present_pages = sat_add(n.present_pages, child.present_pages);
         n.walk_age = child.walk_age > n.walk_age ? child.walk_age : n.walk_age;
         child = Node{};
-        child.start = ~uint64_t{0};
+        child.first_child = kNone;
+        child.coldest = kNone;
     }
     n.level = sum;
     n.first_child = 0;
+    enter(i);
     nodes_[first].parent = free_family_;
     free_family_ = first;
     free_families_++;
@@ -279,13 +288,17 @@ uint32_t RangeTree::drop_details_for_room() {
 }
 
 void RangeTree::settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change) {
-    n.level.now = clamp_u32((uint64_t{n.level.now} * scale) >> 16);
+    if (scale != kWholeEpoch)
+        n.level.now = clamp_u32((uint64_t{n.level.now} * scale) >> 16);
     if (n.level.settle(weight))
         change.changes++;
     n.walk_age = older(n.walk_age);
-    n.even_age = older(n.even_age);
-    n.even = n.even && n.even_age < kEvenEpochs;
-    n.blocked = n.blocked > 0 ? static_cast<uint8_t>(n.blocked - 1) : uint8_t{0};
+    if (n.even) {
+        n.even_age++;
+        n.even = n.even_age < kEvenEpochs;
+    }
+    if (n.blocked > 0)
+        n.blocked--;
     if (n.detail == kNone)
         return;
     if (details_[n.detail].settle())

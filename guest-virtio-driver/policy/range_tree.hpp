@@ -33,14 +33,14 @@ struct Node {
     Level level;
     uint32_t fast_pages;    // as last walked, and corrected by moves
     uint32_t present_pages; // as last walked
-    uint16_t first_child;   // 0: a leaf; else the first of four
+    uint16_t first_child;   // 0: a leaf; else the first of four; kNone: not in use
     uint16_t parent;
     uint16_t detail;        // block index or kNone
     uint8_t order;          // log2 of the length in bytes
     uint8_t walk_age;       // epochs since the last walk; 255: never
     uint8_t blocked;        // epochs for which moving it is not tried
-    uint16_t hottest;       // best rank of a page worth promoting, 0: none
-    uint16_t coldest;       // rank of its coldest page on tier 0, kNone: none
+    uint16_t hottest;       // best rank of a page worth promoting, 0: none; 0 if no leaf
+    uint16_t coldest;       // rank of its coldest page on tier 0, kNone: none; kNone if no leaf
     bool huge;              // a 2 MiB folio, moved whole
     bool even;              // looked at page by page before, and found even
     uint8_t even_age;       // epochs since
@@ -73,19 +73,20 @@ class RangeTree {
     // Count a sample of `weight` accesses, served by `tier` (0, 1 or unknown).
     // False when addr is outside.
     bool record(uint64_t addr, uint32_t weight, uint8_t tier, Rng& rng) {
-        Node* n = &nodes_[cache_[hash(addr)]];
+        uint16_t& cached = cache_[hash(addr)];
+        Node* n = &nodes_[cached];
         // Leaves partition the space: a leaf that holds the address is the leaf.
-        // A freed node begins at the very top, so it holds no address.
         if (!n->leaf() || ((addr - n->start) >> n->order) != 0) {
             if (!covers(addr))
                 return false;
-            n = &nodes_[find_slow(addr)];
+            cached = find(addr);
+            n = &nodes_[cached];
         }
         n->level.now = sat_add(n->level.now, weight);
-        if (n->detail == kNone)
-            refine(static_cast<uint16_t>(n - nodes_), addr, weight);
-        else
+        if (n->detail != kNone)
             details_[n->detail].record(static_cast<unsigned>((addr >> kPageShift) & (kPages - 1)), tier, rng);
+        else if (n->level.now >= uint64_t{split_samples_} * weight)
+            refine(cached, addr);
         return true;
     }
 
@@ -96,7 +97,17 @@ class RangeTree {
     // Forget the heat of whole leaves within [start, end).
     void forget(uint64_t start, uint64_t end);
 
-    [[nodiscard]] uint16_t find(uint64_t addr) const;
+    // The leaf that holds an address that is covered: from the table of the
+    // topmost levels down.
+    [[nodiscard]] uint16_t find(uint64_t addr) const {
+        uint16_t i = top_[addr >> top_shift_];
+        unsigned shift = top_shift_;
+        while (!nodes_[i].leaf()) {
+            shift -= 2;
+            i = static_cast<uint16_t>(nodes_[i].first_child + ((addr >> shift) & 3U));
+        }
+        return i;
+    }
     // The leaf after leaf i in address order, or kNone.
     [[nodiscard]] uint16_t next(uint16_t i) const { return after(i); }
     [[nodiscard]] uint16_t first() const { return find(0); }
@@ -126,9 +137,9 @@ class RangeTree {
     [[nodiscard]] int validate() const;
 
   private:
-    uint16_t find_slow(uint64_t addr);
     [[nodiscard]] uint16_t after(uint16_t i) const;
-    void refine(uint16_t i, uint64_t addr, uint32_t weight);
+    void refine(uint16_t i, uint64_t addr);
+    void enter(uint16_t i);
     void split(uint16_t i);
     void merge(uint16_t i);
     [[nodiscard]] bool mergeable(const Node& n) const;
@@ -139,14 +150,18 @@ class RangeTree {
     uint32_t drop_details_for_room();
     void make_detail(uint16_t i);
     void settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change);
-    [[nodiscard]] uint32_t hash(uint64_t addr) const {
-        return static_cast<uint32_t>(((addr >> kLeafOrder) * 0x9e3779b97f4a7c15ULL) >> cache_shift_);
+    // Windows that are neighbours never collide; far ones are spread by what is
+    // above the first ten bits.
+    [[nodiscard]] uint64_t hash(uint64_t addr) const {
+        return ((addr >> kLeafOrder) ^ (addr >> (kLeafOrder + 10))) & cache_mask_;
     }
 
     Node* nodes_;
     PageDetail* details_;
     uint16_t* cache_; // leaf last seen for a hash of the address; always checked
-    unsigned cache_shift_; // of a 64-bit hash
+    uint16_t* top_;   // by the topmost bits: the node of that part, or the larger leaf that holds it
+    uint64_t cache_mask_;
+    unsigned top_shift_; // order of what an entry of top_ stands for
     unsigned bits_;
     uint32_t node_cap_; // 1 + 4 * families
     uint32_t node_top_; // nodes ever used

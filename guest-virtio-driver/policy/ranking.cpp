@@ -40,6 +40,13 @@ uint16_t LeafRank::possible(uint8_t code) const {
     return clamp_rank(detail_ ? possible_base_ + log16(code_value(code) + prior_) : possible_base_);
 }
 
+uint16_t LeafRank::surcharged(int rank) const {
+    if (surcharge_ == 0)
+        return clamp_rank(rank);
+    const uint64_t heat = rank_heat(clamp_rank(rank));
+    return heat <= surcharge_ ? uint16_t{0} : clamp_rank(log16(heat - surcharge_));
+}
+
 uint16_t LeafRank::certain(uint8_t code) const {
     if (hopeless_)
         return 0;
@@ -50,8 +57,7 @@ uint16_t LeafRank::certain(uint8_t code) const {
         const uint32_t value = code_value(code) + prior_;
         rank += log16(sat_sub(value, sqrt_about(uint64_t{value} * kSampleUnits) / 4));
     }
-    const uint64_t heat = rank_heat(clamp_rank(rank));
-    return heat <= surcharge_ ? uint16_t{0} : clamp_rank(log16(heat - surcharge_));
+    return surcharged(rank);
 }
 
 unsigned LeafRank::first_certain(uint16_t rank) const {
@@ -155,24 +161,46 @@ void Ranking::add_plain(Space& space, Node& node, const LeafRank& rank) {
         node.coldest = possible;
 }
 
-// One pass over the pages; 0: not movable, 1: on tier 0, 2: on tier 1.
+namespace {
+// Count all of the 64 codes at `code`, eight at a time.
+void count_all(uint16_t (&codes)[256], const uint8_t* code) {
+    for (unsigned p = 0; p < 64; p += 8) {
+        uint64_t eight = 0;
+        __builtin_memcpy(&eight, code + p, sizeof(eight));
+        for (unsigned i = 0; i < 8; i++)
+            codes[(eight >> (8 * i)) & 0xff]++;
+    }
+}
+
+// Count the codes of those pages of a word whose bit is set.
+void count_set(uint16_t (&codes)[256], const uint8_t* code, uint64_t bits) {
+    if (bits == ~uint64_t{0}) {
+        count_all(codes, code);
+        return;
+    }
+    for (; bits != 0; bits &= bits - 1)
+        codes[code[__builtin_ctzll(bits)]]++;
+}
+} // namespace
+
+// One pass over the pages for all of them, and one over what is set for those
+// that are on tier 0 or cannot be moved. Leaves codes_ cleared.
 void Ranking::count_codes(const PageDetail& detail) {
-    __builtin_memset(codes_, 0, sizeof(codes_));
     for (unsigned w = 0; w < kPages / 64; w++) {
-        uint64_t fast = detail.fast.word[w] & detail.movable.word[w];
-        uint64_t slow = ~detail.fast.word[w] & detail.movable.word[w];
         const uint8_t* code = &detail.code[size_t{w} * 64];
-        for (unsigned p = 0; p < 64; p++) {
-            codes_[(fast & 1) + 2 * (slow & 1)][code[p]]++;
-            fast >>= 1;
-            slow >>= 1;
-        }
+        count_all(codes_[0], code);
+        count_set(codes_[1], code, detail.fast.word[w] & detail.movable.word[w]);
+        count_set(codes_[2], code, ~detail.movable.word[w]);
     }
     count_ = 0;
     for (unsigned c = 0; c < 256; c++) {
-        const unsigned all = codes_[0][c] + codes_[1][c] + codes_[2][c];
-        if (all != 0)
-            counts_[count_++] = {static_cast<uint16_t>(all), codes_[1][c], codes_[2][c], static_cast<uint8_t>(c)};
+        const uint16_t all = codes_[0][c];
+        if (all == 0)
+            continue;
+        const uint16_t fast = codes_[1][c];
+        const auto slow = static_cast<uint16_t>(all - fast - codes_[2][c]);
+        counts_[count_++] = {all, fast, slow, static_cast<uint8_t>(c)};
+        codes_[0][c] = codes_[1][c] = codes_[2][c] = 0;
     }
 }
 

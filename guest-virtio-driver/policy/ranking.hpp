@@ -52,6 +52,8 @@ class LeafRank {
     [[nodiscard]] int doubt(uint8_t code) const;
 
   private:
+    [[nodiscard]] uint16_t surcharged(int rank) const;
+
     int likely_base_;
     int certain_base_;
     int possible_base_;
@@ -91,7 +93,7 @@ class Ranking {
     uint64_t fast_[kRanks];
     uint64_t movable_fast_[kRanks];
     uint64_t hopeful_[kRanks];
-    uint16_t codes_[3][256]; // scratch of count_codes(): pages by code ...
+    uint16_t codes_[3][256]; // scratch of count_codes(): pages by code, all, fast, not movable ...
     CodeCount counts_[256];  // ... and what it found, codes in use only
     unsigned count_;
     uint16_t cut_;

@@ -11,14 +11,25 @@ constexpr uint8_t kStaleMissing = 4; // when samples fell on pages not known
 constexpr uint8_t kFresh = 16;       // the hand passes over what is younger
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 
-bool is_due(const Node& n, const PageDetail* d) {
-    if (n.order != kLeafOrder || n.level.average == 0)
+bool is_due(const RangeTree& tree, const Node& n) {
+    if (n.walk_age < kStaleMissing || n.level.average == 0 || n.order != kLeafOrder)
         return false;
-    return n.walk_age == kNever || n.walk_age >= kStale ||
-           (d != nullptr && d->missing != 0 && n.walk_age >= kStaleMissing);
+    if (n.walk_age >= kStale)
+        return true;
+    const PageDetail* d = tree.detail(n);
+    return d != nullptr && d->missing != 0;
 }
 
+// Windows are mostly whole or empty.
 uint32_t count_pages(const uint64_t (&words)[8]) {
+    uint64_t all = ~uint64_t{0};
+    uint64_t any = 0;
+    for (const uint64_t w : words) {
+        all &= w;
+        any |= w;
+    }
+    if (any == 0 || all == ~uint64_t{0})
+        return any == 0 ? 0 : TM_WINDOW_PAGES;
     uint32_t n = 0;
     for (const uint64_t w : words)
         n += count_bits(w);
@@ -77,7 +88,7 @@ void Residency::refresh_due(SpaceTable& spaces, Walker& walker) {
         if (space == nullptr)
             continue;
         for (uint16_t i = 0; i < space->tree.top() && walker.can(); i++)
-            if (space->tree.is_leaf(i) && is_due(space->tree.node(i), space->tree.detail(space->tree.node(i))))
+            if (is_due(space->tree, space->tree.node(i)))
                 refresh_leaf(*space, i, walker);
     }
 }
@@ -133,6 +144,7 @@ void Residency::commit(Space& space, uint16_t upto) {
 // True when the hand reached the end of this space.
 bool Residency::turn_in(Space& space, Walker& walker) {
     const uint64_t limit = space.tree.limit();
+    uint16_t leaf = space.tree.find(addr_ < limit ? addr_ : 0);
     while (walker.can() && addr_ < limit) {
         tm_window window{};
         const int found = walker(space.id, addr_, limit, window);
@@ -142,16 +154,21 @@ bool Residency::turn_in(Space& space, Walker& walker) {
             commit(space, kNone);
             return true;
         }
-        const uint16_t leaf = space.tree.find(window.start);
-        if (space.tree.node(leaf).start > leaf_start_ || window.start < leaf_start_) {
+        if (window.start >= space.tree.node(leaf).end())
+            leaf = space.tree.find(window.start);
+        const Node& n = space.tree.node(leaf);
+        if (n.start > leaf_start_ || window.start < leaf_start_) {
             commit(space, leaf);
-            leaf_start_ = space.tree.node(leaf).start;
+            leaf_start_ = n.start;
         }
         // What is known of a page that was refused must not be lost too soon.
-        if (space.tree.node(leaf).order == kLeafOrder && space.tree.node(leaf).walk_age >= kFresh)
+        if (n.order == kLeafOrder && n.walk_age >= kFresh)
             note_window(space, leaf, window);
-        fast_ += count_pages(window.fast);
-        present_ += count_pages(window.present);
+        // Of what is larger than a window the sum is wanted.
+        if (n.order != kLeafOrder) {
+            fast_ += count_pages(window.fast);
+            present_ += count_pages(window.present);
+        }
         addr_ = window.start + kWindow;
     }
     if (addr_ < limit)

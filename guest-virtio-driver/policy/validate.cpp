@@ -10,7 +10,9 @@
 //  7  pages on tier 0 are no more than pages that are present, and those no
 //     more than the range has
 //  8  the index finds each space in its slot, and nothing else
-//  9  memory held is the sum of what was allocated
+//  9  the table of the topmost bits leads to the node of each part, or to the
+//     leaf that holds it
+// 10  memory held is the sum of what was allocated
 #include "policy_state.hpp"
 
 namespace tiermem {
@@ -62,6 +64,12 @@ int RangeTree::validate() const {
     }
     if (leaves != leaves_ || details != details_used_ || inner + free_families_ != (node_cap_ - 1) / kFan)
         return 5;
+    for (uint64_t t = 0; t < uint64_t{1} << (bits_ - top_shift_); t++) {
+        const Node& n = nodes_[top_[t]];
+        const bool inside = n.order != 0 && ((t << top_shift_) - n.start) >> n.order == 0;
+        if (!inside || n.order < top_shift_ || (!n.leaf() && n.order != top_shift_))
+            return 9;
+    }
     uint32_t unused = (node_cap_ - node_top_) / kFan;
     for (uint16_t f = free_family_; f != 0 && unused <= free_families_; f = nodes_[f].parent)
         unused++;
@@ -101,5 +109,5 @@ int tm_policy_validate(const tm_policy* policy) {
         if (const int wrong = space->tree.validate(); wrong != 0)
             return wrong;
     }
-    return bytes == policy->stats.bytes ? 0 : 9;
+    return bytes == policy->stats.bytes ? 0 : 10;
 }

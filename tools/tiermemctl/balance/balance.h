@@ -39,7 +39,8 @@ namespace tiermem::balance {
 inline constexpr std::size_t kCurvePoints = 32;
 // Greatest weight, as on the wire (VIRTIO_TIERMEM_MAX_WEIGHT).
 inline constexpr std::uint32_t kMaxWeight = 10000;
-// No size may be greater, so that a sum of products fits into 128 bits.
+// No size may be greater, nor the sum of the machines' sizes, so that sums fit
+// into 64 bits and products into 128.
 inline constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 60;
 // Rates are taken for this at most; far above what a machine can do.
 inline constexpr std::uint64_t kMaxRate = std::uint64_t{1} << 48;
@@ -78,11 +79,14 @@ enum class Presence : std::uint8_t {
 // caller keeps it and does not look inside; a new machine has a fresh one.
 struct Memory {
     bool known = false;
-    std::uint32_t samples = 0;         // curves in the average since it last jumped
-    std::uint64_t target = 0;          // bytes
-    std::uint64_t curve_at_ms = 0;     // of the newest curve in the average
-    std::uint64_t over_since_ms = 0;   // since when reach is above the quota
-    std::uint64_t over_least = 0;      // least reach since then: whether it gets on
+    std::uint32_t samples = 0;       // curves in the average since it last jumped
+    std::uint32_t noise = 0;         // mean deviation from the average, 1/1024 permille
+    std::uint64_t target = 0;        // bytes
+    std::uint64_t curve_at_ms = 0;   // of the newest curve in the average
+    std::uint64_t doubted_at_ms = 0; // when it was last disbelieved
+    bool doubted = false;            // whether it ever was
+    std::uint64_t over_since_ms = 0; // since when reach is above the quota
+    std::uint64_t over_least = 0;    // least reach since then: whether it gets on
     Curve average;
 };
 
@@ -90,18 +94,20 @@ struct Memory {
 struct Machine {
     Presence presence = Presence::running;
     ServiceClass service_class = ServiceClass::burstable;
-    std::uint32_t weight = 100;       // 1 .. kMaxWeight
-    std::uint64_t size = 0;           // most that the tier can have
-    std::uint64_t block_size = 4096;  // quotas are multiples of it; a power of two
-    std::uint64_t minimum = 0;        // guaranteed
-    std::uint64_t cap = 0;            // most that it is to have; at most size
-    std::uint64_t requested = 0;      // its quota now
-    std::uint64_t actual = 0;         // what the guest has not surrendered
-    std::uint64_t resident = 0;       // populated; size where the host cannot tell
-    // Greatest quota that was sent and whose answer is not known; 0: none.
+    std::uint32_t weight = 100;      // 1 .. kMaxWeight
+    std::uint64_t size = 0;          // most that the tier can have
+    std::uint64_t block_size = 4096; // quotas are multiples of it; a power of two
+    std::uint64_t minimum = 0;       // guaranteed
+    std::uint64_t cap = 0;           // most that it is to have; at most size
+    std::uint64_t requested = 0;     // its quota now
+    std::uint64_t actual = 0;        // what the guest has not surrendered
+    std::uint64_t resident = 0;      // populated; size where the host cannot tell
+    // Greatest quota sent since the values above were read, whether or not it
+    // was answered; 0: none. Simplest: set it when sending, clear it with the
+    // next values that are read. Matters for a machine that vanishes.
     std::uint64_t in_flight = 0;
-    bool believed = true;             // false: the device doubts the statistics
-    std::uint64_t curve_at_ms = 0;    // when the curve was received, on now_ms's clock
+    bool believed = true;          // false: the device doubts the statistics
+    std::uint64_t curve_at_ms = 0; // when the curve was received, on now_ms's clock
     Curve curve;
     Memory memory;
 };
@@ -113,11 +119,15 @@ struct Options {
     std::uint64_t patience_ms = 10000;
     // A curve that is older is no longer used.
     std::uint64_t stale_ms = 120000;
+    // So long a machine stays disbelieved after it was.
+    std::uint64_t distrust_ms = 60000;
     // Permille of its weighted share that a machine with a use for it keeps,
     // whatever others of its class claim: 0 trusts every curve that is
     // believed, 1000 lets no claim take a byte of another one's share.
     std::uint32_t keep_share = 0;
-    // A byte moves to another machine when it saves that many permille more there.
+    // A byte moves to another machine when it saves that many permille more
+    // there, and as much as chance alone would account for: twice the mean
+    // deviation of the machine's own curves, at most 100 permille.
     std::uint32_t hysteresis = 20;
     // A machine grows when that saves at least so many permille of its accesses.
     std::uint32_t least_gain = 9;
@@ -133,11 +143,11 @@ struct Request {
 // Why a request was refused as a whole. `machine` of the result says which one.
 enum class Error : std::uint8_t {
     none,
-    too_many_machines,  // more than kMaxMachines
-    option_range,       // keep_share, hysteresis or least_gain above 1000
-    size_range,         // total or a size above kMaxBytes
-    weight_range,       // weight not in 1 .. kMaxWeight
-    block_size,         // not a power of two, or above size
+    too_many_machines, // more than kMaxMachines
+    option_range,      // keep_share, hysteresis or least_gain above 1000
+    size_range,        // total, a size, or the sum of the sizes so far above kMaxBytes
+    weight_range,      // weight not in 1 .. kMaxWeight
+    block_size,        // not a power of two, or above size
     cap_above_size,
     minimum_above_cap,  // also: above it once rounded up to blocks
     total_below_minima, // `needed` of the result: sum of the minima, in blocks
@@ -148,12 +158,12 @@ enum class Error : std::uint8_t {
 
 enum class Note : std::uint8_t {
     none,
-    unreachable,  // counted with its reach; left alone
-    held,         // the same
-    slow,         // above its quota for longer than patience_ms; counted with its reach
-    trespassing,  // resident above both requested and actual
-    no_curve,     // gets its weighted share at most: no curve, or a stale one
-    disbelieved,  // the same: the device or this function doubts the curve
+    unreachable, // counted with its reach; left alone
+    held,        // the same
+    slow,        // above its quota for longer than patience_ms; counted with its reach
+    trespassing, // resident above both requested and actual
+    no_curve,    // gets its weighted share at most: no curve, or a stale one
+    disbelieved, // the same: the device or this function doubts the curve
 };
 
 [[nodiscard]] std::string_view text(Note note);
@@ -162,9 +172,9 @@ struct Decision {
     std::uint64_t target = 0; // what it is to have in the end
     std::uint64_t quota = 0;  // what to set now; equals requested if !changes
     bool changes = false;
-    Note note = Note::none;   // the first that applies, in the order of the enum
-    std::uint64_t reach = 0;  // what it may populate now
-    std::uint64_t share = 0;  // its weighted share of the total, for people
+    Note note = Note::none;  // the first that applies, in the order of the enum
+    std::uint64_t reach = 0; // what it may populate now
+    std::uint64_t share = 0; // its weighted share of the total, for people
     // Accesses per second that fast memory serves by its curve, 0 without one:
     std::uint64_t rate_now = 0;    // with the quota it has
     std::uint64_t rate_target = 0; // with the target
@@ -173,19 +183,20 @@ struct Decision {
 
 struct Result {
     Error error = Error::none;
-    std::size_t machine = 0;     // the first to which error applies
-    std::uint64_t needed = 0;    // with total_below_minima: bytes
-    std::uint64_t reach = 0;     // sum of reaches before this step
+    std::size_t machine = 0;  // the first to which error applies
+    std::uint64_t needed = 0; // with total_below_minima: bytes
+    std::uint64_t reach = 0;  // sum of reaches before this step
     // Sum of the reaches above the total: > 0 only if it was so before, because
     // of a machine that came with more, a trespasser, or a smaller total.
     std::uint64_t excess = 0;
-    std::uint64_t moving = 0;    // bytes of quota that this step gives and takes, the greater
+    std::uint64_t moving = 0;        // bytes of quota that this step gives and takes, the greater
     std::vector<Decision> decisions; // one a machine, in order; empty on error
 };
 
 [[nodiscard]] Result decide(const Request& request);
 
-// Accesses per second within the hottest `bytes`: linear between points.
+// Accesses per second within the hottest `bytes`: linear between points. Of a
+// curve that is not one, a meaningless number.
 [[nodiscard]] std::uint64_t rate_within(const Curve& curve, std::uint64_t bytes);
 
 } // namespace tiermem::balance

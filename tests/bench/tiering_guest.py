@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One run of the tiering bench: boots a guest that sets a peer up and runs tierload by itself, and waits for its end.
+
+Nothing reaches the guest from outside while it runs, so that a run is the same each time. Its words come over a second
+serial port, what the meter says from its log.
+"""
+
+import json
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from tiermem_bench import tiering_figures as figures
+from tiermem_bench.tiering_peers import PEERS, QUIET
+from tiermem_build import cache, guest_kernel, log, mini_image, module, paths
+from tiermem_build.image import DRIVER
+from tiermem_vm import Config, Machine, MachineError
+from tiermem_vm.place import Place
+from tiermeter import Meter, built, read_log
+
+SERIES = "6.12"
+CPU = "Icelake-Server,model=106,x-tcg-pebs=4"  # the same for all: the driver samples by PEBS
+BUILD = paths.BUILD
+TIERLOAD = BUILD / "tools/tierload/tierload"
+POLL = 0.5  # host seconds
+TRIES = 5
+# The run begins when the boot's last workers have come to rest.
+INITTAB = "::sysinit:/etc/rc\n::once:/etc/tiering\n"
+SCRIPT = """#!/bin/sh
+exec >/dev/ttyS1 2>&1 </dev/null
+stty -F /dev/ttyS1 -opost 2>/dev/null
+sleep 3
+FAST={fast} SLOW={slow}
+set_up() {{
+set -e
+{setup}
+}}
+(set_up) || {{ echo "tiering: set-up failed"; exit 1; }}
+tierload {words} --json
+echo "tiering: status $?"
+"""
+
+
+class RunFailed(Exception):
+    """A run did not get to its end; the text says why and names the logs."""
+
+
+class Alone(Machine):
+    """A machine whose guest nobody talks to: ready as soon as QEMU is."""
+
+    def start(self):
+        """Starts QEMU and returns while the guest boots."""
+        self.place = self._make_place()
+        try:
+            self._launch()
+            self._connect()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _make_place(self):
+        """Place removes old logs; one that another process has removed at that moment is no failure of ours."""
+        for _ in range(TRIES):
+            try:
+                return Place(self.name)
+            except FileNotFoundError:
+                continue
+        return Place(self.name)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What decides the result of a run. Sizes are in bytes."""
+    workload: str
+    peer: str
+    thp: bool = False
+    seed: int = 1
+    seconds: float = 20.0
+    fast: int = 320 << 20
+    slow: int = 704 << 20
+    size: int = 512 << 20
+    hot: int = 64 << 20
+
+    @property
+    def title(self):
+        """The workload's name in the table."""
+        return f"{self.workload}{', huge pages' if self.thp else ''}"
+
+    def words(self):
+        """tierload's arguments."""
+        return (f"{self.workload} --size {self.size}B --hot {self.hot}B --seconds {self.seconds} --seed {self.seed} "
+                f"--thp {'on' if self.thp else 'off'} --place {PEERS[self.peer].place} --oracle --oracle-ranges 4"
+                + "".join(f" --watch {pattern}" for pattern in PEERS[self.peer].watch.split()))
+
+
+def build():
+    """tierload, in the build folder of everything that is ours."""
+    if not (BUILD / "build.ninja").exists():
+        log.run(["meson", "setup", BUILD, paths.TOP], paths.LOGS / "meson-setup.log", "meson setup", cwd=paths.TOP)
+    log.run(["ninja", "-C", BUILD, "tools/tierload/tierload"], paths.LOGS / "bench-compile.log", "building tierload")
+
+
+def script(cell):
+    """What the guest does by itself."""
+    setup = QUIET + PEERS[cell.peer].setup
+    return SCRIPT.format(fast=cell.fast, slow=cell.slow, setup=setup, words=cell.words())
+
+
+class Bench:
+    """Runs cells with one QEMU and one meter."""
+
+    def __init__(self, qemu=None):
+        self.qemu = Path(qemu) if qemu else Config().qemu
+        build()
+        self.base = [self.qemu, built(), TIERLOAD,
+                     guest_kernel.fetch(SERIES).release, mini_image.GUEST, CPU, INITTAB]
+        self.keys = {}
+        self.stopped = threading.Event()  # ends all runs
+
+    def key(self, cell):
+        """A key over all that decides the result."""
+        driver = module.build(DRIVER, SERIES, BUILD / "modules" / SERIES) if PEERS[cell.peer].tiermem else []
+        base = self.keys.setdefault(bool(driver), cache.key(*self.base, *driver))
+        return cache.key(base, sorted(asdict(cell).items()), script(cell))
+
+    def run(self, cell, timeout):
+        """Figures of a run; raises RunFailed. `timeout`: host seconds."""
+        with tempfile.TemporaryDirectory(prefix="tiering-") as folder:
+            words, readings = Path(folder) / "words", Path(folder) / "meter.jsonl"
+            meter = Meter(log=readings, clock=True)
+            machine = self._machine(cell, meter, words, Path(folder))
+            machine.prepare()
+            try:
+                with machine:
+                    extra = self._watch(machine, cell, words, timeout)
+            except MachineError as problem:
+                raise RunFailed(f"{problem}\n{_last(words)}") from problem
+            return self._figures(cell, words, readings, extra)
+
+    def _machine(self, cell, meter, words, folder):
+        script_file, inittab = folder / "tiering", folder / "inittab"
+        script_file.write_text(script(cell))
+        script_file.chmod(0o755)
+        inittab.write_text(INITTAB)
+        peer = PEERS[cell.peer]
+        files = [(TIERLOAD, "/bin/tierload"), (script_file, "/etc/tiering"), (inittab, "/etc/inittab")]
+        settings = meter.settings(qemu_args=["-serial", f"file:{words}"], append="no_timer_check", kernel=SERIES,
+                                  fast=cell.fast, slow=cell.slow, tiermem=peer.tiermem, cpu=CPU, qemu=self.qemu,
+                                  reboot=False, add=files)
+        return Alone(Config(**settings), name=f"tiering-{cell.workload}-{cell.peer}")
+
+    def _watch(self, machine, cell, words, timeout):
+        """Waits for the end of the guest's script; returns what only the host can say."""
+        deadline = time.monotonic() + timeout
+        while (status := _status(words)) is None:
+            machine.check_alive()
+            if time.monotonic() > deadline:
+                raise RunFailed(f"the guest did not finish within {timeout:.0f} s\n{_last(words)}\n"
+                                f"{machine.place.describe()}")
+            if self.stopped.wait(POLL):
+                raise RunFailed("stopped")
+        if status != "status 0":
+            raise RunFailed(f"{status}\n{_last(words)}\n{machine.place.describe()}")
+        extra = {"complaints": machine.complaints()}
+        if PEERS[cell.peer].tiermem:
+            extra["tiermem"] = machine.qmp("query-tiermem")[0]
+        machine.qmp("quit")
+        machine.process.wait(timeout=60)
+        return extra
+
+    def _figures(self, cell, words, readings, extra):
+        course = figures.Course([_counts(reading) for reading in read_log(readings).samples])
+        try:
+            run = figures.figures(events(words), course)
+        except (ValueError, KeyError) as problem:
+            raise RunFailed(f"the results make no sense: {problem!r}\n{_last(words)}") from problem
+        run["ideal_fast_bytes"] = next(event["fast_bytes"] for event in events(words) if event["event"] == "settings")
+        run["course"] = [counts.as_list() for counts in course.samples if counts.time >= run["begin"] - figures.SECOND]
+        return {**run, **extra, "cell": asdict(cell)}
+
+
+def _counts(reading):
+    """A reading of the meter as the figures take it."""
+    user, kernel = reading.misses("user"), reading.misses("kernel")
+    assert len(user) == len(kernel) == 2, f"two tiers, not {len(user)}"
+    return figures.Counts(reading.time_ns, *user, reading.counts["user"]["stall_ns"], reading.instructions("kernel"),
+                          reading.counts["kernel"]["stall_ns"])
+
+
+def course_of(run):
+    """The course of a run that has been stored."""
+    assert len(fields(figures.Counts)) == 6
+    return figures.Course([figures.Counts(*values) for values in run["course"]])
+
+
+def events(words):
+    """tierload's JSON lines."""
+    found = []
+    for line in _lines(words):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return [event for event in found if isinstance(event, dict) and "event" in event]
+
+
+def _lines(words):
+    return words.read_text(errors="replace").splitlines() if words.exists() else []
+
+
+def _status(words):
+    """What the script has said at its end, or None."""
+    said = [line.removeprefix("tiering: ") for line in _lines(words) if line.startswith("tiering: ")]
+    return said[-1].strip() if said else None
+
+
+def _last(words):
+    """What the guest's script said at last."""
+    said = [line for line in _lines(words) if not line.startswith("{")][-8:]
+    done = events(words)
+    return "the guest said: " + (" / ".join(said) or "nothing") + (f"; last event: {done[-1]}" if done else "")

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// commands.h - the commands of tiermemctl; see cli/options.h for what each function does
+#pragma once
+
+#include "cli/options.h"
+
+namespace tiermemctl {
+
+void add_list(CLI::App& app, Run& run);
+void add_show(CLI::App& app, Run& run);
+void add_set_quota(CLI::App& app, Run& run);
+void add_set_qos(CLI::App& app, Run& run);
+
+} // namespace tiermemctl
