@@ -20,7 +20,7 @@ MIB = 1 << 20
 WORKLOADS = ["gups", "shift", "zipf", "scan", "btree", "graph", "heap", "processes"]
 QUICK = {"workload": ["gups", "shift", "zipf"], "peer": ["none", "ideal", "balancing", "damon", "tiermem"], "seconds": 12.0}
 RESERVE = 128 * MIB  # what the guest's kernel takes of both nodes together, at most
-NODE_RESERVE = 40 * MIB  # what must stay free on a node
+NODE_RESERVE = 96 * MIB  # what the kernel keeps free or uses of the slow node
 HOLE = 3 << 30  # guest-physical memory beyond is not contiguous
 HOST_SECONDS = 60  # at most, for a second of the guest, on a busy machine
 BOOT_SECONDS = 900
@@ -39,7 +39,7 @@ def parser():
     made.add_argument("--thp", choices=["off", "on", "both"], default="off", help="huge pages for the program's memory")
     made.add_argument("--repeat", type=int, default=1, metavar="N", help="runs of each, with other seeds (default 1)")
     made.add_argument("--quick", action="store_true", help="a part of it that takes about 10 minutes on an idle machine")
-    made.add_argument("--seconds", type=float, help="length of a run by the guest's clock (default 30)")
+    made.add_argument("--seconds", type=float, help="length of a run by the guest's clock (default 20)")
     for name, what in (("fast", "the fast node"), ("slow", "the slow node"), ("size", "the program's memory"),
                        ("hot", "the hot region")):
         made.add_argument(f"--{name}", metavar="SIZE", help=f"bytes of {what}")
@@ -62,8 +62,8 @@ def options(words):
     chosen = made.parse_args(words)
     chosen.workload = chosen.workload or (QUICK["workload"] if chosen.quick else WORKLOADS)
     chosen.peer = chosen.peer or (QUICK["peer"] if chosen.quick else list(tiering_peers.PEERS))
-    chosen.seconds = chosen.seconds or (QUICK["seconds"] if chosen.quick else 30.0)
-    for name, default in (("fast", 320), ("slow", 640), ("size", 512), ("hot", 64)):
+    chosen.seconds = chosen.seconds or (QUICK["seconds"] if chosen.quick else 20.0)
+    for name, default in (("fast", 320), ("slow", 704), ("size", 512), ("hot", 64)):
         try:
             text = getattr(chosen, name)
             setattr(chosen, name, parse_size(text) if text else default * MIB)

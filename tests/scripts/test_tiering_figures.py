@@ -81,6 +81,14 @@ def test_without_misses_there_is_no_share():
     assert run["fast_share"] is None and run["memory_ns"] is None and run["series"] == []
 
 
+def test_pages_moved_are_those_of_the_watched_files_where_there_are_any():
+    events = run_events(0, 5)
+    for line in events:
+        if line["event"] in ("start", "end"):
+            line["watched"] = {"promoted": 4096 * (7 if line["event"] == "end" else 2), "demoted": 4096 * 10}
+    assert figures.figures(events, course(lambda _: 0.5, 5))["pages_moved"] == 5
+
+
 @pytest.mark.parametrize("gone", ["start", "end", "total"])
 def test_a_run_that_is_not_whole_is_refused(gone):
     events = [line for line in run_events(0, 5) if line["event"] != gone]

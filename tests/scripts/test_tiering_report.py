@@ -86,7 +86,7 @@ def refused(*words):
     (["--workload", "gubs"], "workload 'gubs' is unknown; there are: gups"),
     (["--peer", "demon"], "peer 'demon' is unknown; there are: none"),
     (["--size", "2G"], "do not fit; both tiers together have room for"),
-    (["--size", "620M"], "do not fit into the slow tier"), (["--size", "lots"], "--size: 'lots' is no size"),
+    (["--size", "640M"], "do not fit into the slow tier"), (["--size", "lots"], "--size: 'lots' is no size"),
     (["--size", "511.5M"], "--size: a multiple of 2M"), (["--hot", "500M"], "--hot: a multiple of 4K up to"),
     (["--fast", "64M"], "at least 192M"), (["--fast", "3G"], "3G together"), (["--repeat", "0"], "--repeat 0: at least 1"),
     (["--seconds", "1"], "--seconds 1.0: at least 3"),

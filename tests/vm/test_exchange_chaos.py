@@ -36,7 +36,9 @@ def settled(machine):
     return counters(machine)
 
 
-@pytest.mark.parametrize("kind", ["mixed", "huge"])
+@pytest.mark.parametrize("kernel,kind", [("6.1", "huge"), ("6.12", "mixed"),
+                                         pytest.param("6.1", "mixed", marks=pytest.mark.full),
+                                         pytest.param("6.12", "huge", marks=pytest.mark.full)])
 def test_chaos(boot, kernel, kind):
     machine = boot(**exchange_kit.settings(kernel, cpus=4))
     machine.run(f"modprobe {exchange_kit.NAME}")

@@ -20,8 +20,7 @@ LOADS, STORES, LOCKED = "r81d0", "r82d0", "r21d0"
 pytestmark = pytest.mark.skipif(not pebs_perf.PERF.exists(), reason=f"{pebs_perf.PERF} is not installed (linux-perf)")
 
 
-@pytest.fixture(scope="module", params=[(kernel, cpu) for kernel in ("6.1", "6.12") for cpu in pebs_perf.CPUS],
-                ids=lambda pair: "-".join(pair))
+@pytest.fixture(scope="module", params=[pytest.param(pair.values, id=pair.id, marks=pair.marks) for pair in pebs_perf.PAIRS])
 def guest(request):
     with pebs_perf.machine(*request.param, cpus=2) as vm:
         yield vm

@@ -15,11 +15,7 @@ import samples  # noqa: E402
 import tiers  # noqa: E402
 
 PERIOD = 4093
-ACCESSES = 40_000_000
-# The ordinary run takes each kernel and each record format once; --full takes all pairs.
-PAIRS = [pytest.param(kernel, cpu, id=f"{kernel}-{cpu}",
-                      marks=[] if (kernel, cpu) in (("6.1", "skylake"), ("6.12", "icelake")) else pytest.mark.full)
-         for kernel in ("6.1", "6.12") for cpu in pebs_perf.CPUS]
+ACCESSES = 20_000_000  # 4,900 samples: chance moves the hot share by 0.4 points
 
 
 @contextlib.contextmanager
@@ -45,7 +41,7 @@ def complete(pid, own, touched, period=PERIOD):
 
 
 @pytest.mark.skipif(not pebs_perf.PERF.exists(), reason=f"{pebs_perf.PERF} is not installed (linux-perf)")
-@pytest.mark.parametrize("kernel,cpu", PAIRS)
+@pytest.mark.parametrize("kernel,cpu", pebs_perf.PAIRS)
 def test_samples_are_complete_and_attributed(kernel, cpu):
     with machine(kernel, cpu, cpus=1) as vm:
         samples.set_up(vm, event="loads", period=PERIOD)
@@ -73,8 +69,8 @@ def test_four_cpus_beside_perf():
         samples.set_up(vm, event="loads", period=PERIOD)
         vm.run("perf record -a -d -c 4093 -e r82d0:upp -o /tmp/perf.data -- sleep 1000 >/tmp/perf.log 2>&1 & "
                "echo $! >/tmp/perf.pid; sleep 3")
-        some, touched = samples.of(vm, [f"load {ACCESSES // 2} 900", f"store {ACCESSES // 2} 900",
-                                        f"load {ACCESSES // 2} 500"])
+        some, touched = samples.of(vm, [f"load {ACCESSES} 900", f"store {ACCESSES} 900",
+                                        f"load {ACCESSES} 500"])
         vm.run("kill -INT $(cat /tmp/perf.pid); while kill -0 $(cat /tmp/perf.pid) 2>/dev/null; do sleep 0.2; done",
                timeout=120)
         stores = pebs_perf.samples(vm)

@@ -19,7 +19,8 @@ MIB = 1 << 20
 # Records taken at a time: more than the rings hold, so that the second slice has none of before the first.
 READS = 600
 RECORDS_PER_READ = 64
-RUNS = [pytest.param(30, id="30s"), pytest.param(600, id="10min", marks=pytest.mark.full)]
+RUNS = [pytest.param("icelake", 30, id="30s"),
+        *(pytest.param(cpu, 600, id=f"10min-{cpu}", marks=pytest.mark.full) for cpu in ("icelake", "skylake"))]
 
 
 def settings(**more):
@@ -109,10 +110,10 @@ def goes_on(vm, layout, seconds, what):
     assert found(vm) - found_before > tally.checkable
 
 
-@pytest.mark.parametrize("seconds", RUNS)
-def test_processes_come_and_go_and_the_guest_moves(boot, seconds):
-    here = boot(**settings())
-    there = boot(**settings(incoming=True))
+@pytest.mark.parametrize("cpu,seconds", RUNS)
+def test_processes_come_and_go_and_the_guest_moves(boot, cpu, seconds):
+    here = boot(**settings(cpu=pebs_perf.CPUS[cpu]))
+    there = boot(**settings(cpu=pebs_perf.CPUS[cpu], incoming=True))
     layout = start(here)
     goes_on(here, layout, seconds / 2, "before the move")
     here.qmp("migrate-set-parameters", max_bandwidth=0, downtime_limit=60_000)  # soon, however much is written

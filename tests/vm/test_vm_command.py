@@ -36,8 +36,12 @@ def test_several_words_are_a_program_and_its_arguments():
 
 
 def test_the_end_of_time():
-    status, output, errors = vm("--no-tiermem", "--timeout", 30, "--", "echo begun; sleep 1000")
-    assert (status, output) == (TIME_IS_OVER, "begun\n")
+    for seconds in (10, 40, 160):  # a slow host takes so long to boot
+        status, output, errors = vm("--no-tiermem", "--timeout", seconds, "--", "echo begun; sleep 1000")
+        assert status == TIME_IS_OVER
+        if output:
+            break
+    assert output == "begun\n"
     assert "console: " in errors
 
 

@@ -89,4 +89,10 @@ std::map<std::string, std::uint64_t> move_counters() {
     return found;
 }
 
+std::optional<std::uint64_t> number_in(const std::string& file) {
+    std::ifstream input(file);
+    std::uint64_t value = 0;
+    return input >> value ? std::optional(value) : std::nullopt;
+}
+
 } // namespace tierload

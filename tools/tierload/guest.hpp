@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace tierload {
@@ -26,6 +27,9 @@ std::uint64_t time_stamp();
 
 // Counters of /proc/vmstat that tell of page moves and what they take; those that this kernel has.
 std::map<std::string, std::uint64_t> move_counters();
+
+// The number that a file begins with, if it can be read and does so.
+std::optional<std::uint64_t> number_in(const std::string& file);
 
 } // namespace tierload
 

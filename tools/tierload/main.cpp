@@ -77,6 +77,7 @@ void add_placement(CLI::App& app, Settings& s) {
         ->capture_default_str();
     app.add_flag("--oracle", s.oracle, "also say which addresses are hottest, phase by phase");
     app.add_option("--oracle-ranges", s.oracle_ranges, "how many of them")->capture_default_str();
+    app.add_option("--watch", s.watch, "file with a number that is shown at each mark (JSON only)");
     app.add_flag("--json", s.json, "a JSON object a line");
 }
 

@@ -52,6 +52,9 @@ void Report::mark(const std::string& name, std::uint64_t operations) {
     json line = event(name.c_str(), time);
     line["operations"] = operations;
     line["vmstat"] = move_counters();
+    for (const std::string& file : watch_)
+        if (const auto value = number_in(file))
+            line["watched"][file] = *value;
     put(line.dump());
 }
 

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "area.hpp"
 #include "heat.hpp"
@@ -15,7 +17,8 @@ namespace tierload {
 
 class Report {
 public:
-    explicit Report(bool json) : json_(json) {}
+    // `watch`: files with a number each that marks show.
+    Report(bool json, std::vector<std::string> watch) : json_(json), watch_(std::move(watch)) {}
 
     void settings(const Settings& settings, const WorkloadInfo& info, std::size_t fast_bytes) const;
 
@@ -34,6 +37,7 @@ public:
 
 private:
     bool json_;
+    std::vector<std::string> watch_;
     std::uint64_t last_time_ = 0; // of the last interval
     std::uint64_t last_operations_ = 0;
 };

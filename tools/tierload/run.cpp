@@ -52,7 +52,7 @@ public:
         : settings_(settings), fast_pages_(fast_pages(settings)),
           area_(settings.size, settings.huge), party_(area_, settings),
           placement_(area_, settings, fast_pages_), shared_(make_shared_memory()),
-          report_(settings.json) {}
+          report_(settings.json, settings.watch) {}
 
     void all() {
         report_.settings(settings_, *find_workload(settings_.workload), fast_pages_ * page_size);

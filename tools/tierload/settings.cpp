@@ -24,7 +24,8 @@ void check(const Settings& s) {
     std::string names;
     for (const WorkloadInfo& info : workload_list())
         names += fmt::format("{}{}", names.empty() ? "" : ", ", info.name);
-    require(find_workload(s.workload) != nullptr,
+    const WorkloadInfo* info = find_workload(s.workload);
+    require(info != nullptr,
             fmt::format("workload '{}' is unknown; there are: {}", s.workload, names));
     require(s.size >= 4 * huge_page_size && s.size <= size_max && s.size % huge_page_size == 0,
             fmt::format("--size {}: a multiple of 2M from 8M to 16G is allowed", s.size));
@@ -32,7 +33,7 @@ void check(const Settings& s) {
             fmt::format("--hot {}: a multiple of 4K from 4K to a quarter of --size ({}) is allowed",
                         s.hot, s.size / 4));
     require(
-        s.processes <= s.size / (4 * huge_page_size),
+        !info->several || s.processes <= s.size / (4 * huge_page_size),
         fmt::format("--processes {}: each takes at least 8M of --size {}", s.processes, s.size));
     require(s.interval <= s.seconds,
             fmt::format("--interval {}: at most --seconds {} is allowed", s.interval, s.seconds));

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace tierload {
 
@@ -30,6 +31,7 @@ struct Settings {
     int slow_node = 1;
     bool oracle = false;
     std::size_t oracle_ranges = 16; // that are printed
+    std::vector<std::string> watch; // files with a number each, to be read at marks
 };
 
 // Throws std::invalid_argument that names the setting and what is allowed.

@@ -9,6 +9,7 @@ import bisect
 from dataclasses import dataclass
 
 SECOND = 1_000_000_000
+PAGE = 4096
 WINDOW = SECOND // 2  # over which a share must hold to count as reached
 REACHED = 0.9  # of the ideal's share
 LAST_PART = 1 / 3  # of the run, which is called settled
@@ -90,8 +91,12 @@ def settled(course, begin, end):
 
 
 def moved(phases):
-    """Pages that the kernel migrated from start to end."""
-    return (phases["end"]["vmstat"].get("pgmigrate_success", 0) - phases["start"]["vmstat"].get("pgmigrate_success", 0))
+    """Pages of 4 KiB that changed their node from start to end: by the files that tierload watched, which count bytes,
+    else by the kernel's count of migrations."""
+    begin, end = phases["start"], phases["end"]
+    if "watched" in end:
+        return (sum(end["watched"].values()) - sum(begin["watched"].values())) // PAGE
+    return end["vmstat"].get("pgmigrate_success", 0) - begin["vmstat"].get("pgmigrate_success", 0)
 
 
 def figures(events, course):

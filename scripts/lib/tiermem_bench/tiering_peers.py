@@ -10,16 +10,19 @@ from dataclasses import dataclass
 # What Linux does by itself with two nodes is switched off first, so that each peer has only what it asks for.
 QUIET = "echo 0 >/proc/sys/kernel/numa_balancing\necho 0 >/sys/kernel/mm/numa/demotion_enabled\n"
 BALANCING = "echo 2 >/proc/sys/kernel/numa_balancing\necho 1 >/sys/kernel/mm/numa/demotion_enabled\n"
+# An exchange of two pages is one up and one down.
+TIERING = "/sys/bus/virtio/drivers/virtio_tiermem/virtio*/tiering"
 SCHED = "/sys/kernel/debug/sched/numa_balancing"
 
 
 @dataclass(frozen=True)
 class Peer:
-    """`place` is tierload's --place; `tiermem`: with our device and driver; `meter`: further settings of the meter."""
+    """`place` is tierload's --place; `tiermem`: with our device and driver."""
     what: str
     setup: str = ""
     place: str = "none"
     tiermem: bool = False
+    watch: str = ""  # files that count the bytes moved, as shell patterns
 
 
 def _write(file, value):
@@ -87,7 +90,8 @@ PEERS = {
     "damon-tuned": Peer("the same, fewer moves: smaller quota, regions that are clearly hot or have long been cold",
                         Damon(quota_bytes=32 << 20, regions=(100, 1000), hot_accesses=5, cold_age=20,
                               intervals=(5_000, 100_000, 1_000_000)).setup()),
-    "tiermem": Peer("virtio-tiermem: the driver as it comes, no setting", tiermem=True),
+    "tiermem": Peer("virtio-tiermem: the driver as it comes, no setting", tiermem=True,
+                    watch=f"{TIERING}/promoted {TIERING}/demoted"),
 }
 
 

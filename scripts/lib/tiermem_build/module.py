@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from . import cache, guest_kernel, log, paths, trixie
@@ -90,6 +91,8 @@ def _deliver(made, out):
     for module in sorted(made.glob("*.ko")):
         target = out / module.name
         if not target.exists() or target.read_bytes() != module.read_bytes():
-            shutil.copy2(module, target)
+            with tempfile.NamedTemporaryFile(dir=out, prefix=".", delete=False) as draft:
+                shutil.copy2(module, draft.name)
+            os.replace(draft.name, target)  # at once: others may be packing it into an image
         modules.append(target)
     return modules

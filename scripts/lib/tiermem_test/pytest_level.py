@@ -5,7 +5,7 @@
     @pytest.mark.full    runs at --level=full only: for what takes minutes
     (no mark)            runs at the levels default and full
 
-Folders without any mark of this kind (lint) run whole at every level.
+Outside of the folder vm all that is not marked full runs at every level.
 """
 
 import os
@@ -25,9 +25,9 @@ def pytest_configure(config):
 
 
 def _runs(item, level):
-    if level == "full" or "tests/vm" not in str(item.path):
-        return True
-    return item.get_closest_marker("quick") is not None if level == "quick" else item.get_closest_marker("full") is None
+    if level == "quick" and "tests/vm" in str(item.path):
+        return item.get_closest_marker("quick") is not None
+    return level == "full" or item.get_closest_marker("full") is None
 
 
 def pytest_collection_modifyitems(config, items):
@@ -41,5 +41,6 @@ def pytest_collection_modifyitems(config, items):
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logreport(report):
     descriptor = os.environ.get("TIERMEM_PROGRESS_FD")
-    if descriptor and (report.when == "call" or report.outcome != "passed"):
+    at_work = "PYTEST_XDIST_WORKER" in os.environ  # for another process, which hears of this and says it
+    if descriptor and not at_work and (report.when == "call" or report.outcome != "passed"):
         os.write(int(descriptor), f"  {report.outcome:8s} {report.duration:6.1f} s  {report.nodeid}\n".encode())

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The suites that pytest runs: lint and vm."""
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 from tiermem_build import log, paths
 
@@ -11,6 +14,22 @@ from .outcome import FAILED, Outcome, from_junit
 
 LIB = paths.TOP / "scripts/lib"
 NOTHING_COLLECTED = 5  # pytest's exit status
+# Of VM tests at once. A machine keeps about one CPU busy; what one test has running takes up to MEMORY bytes.
+MOST_AT_ONCE, MEMORY = 4, 6 << 30
+
+
+def at_once():
+    """How many VM tests this host can run at a time."""
+    if importlib.util.find_spec("xdist") is None:
+        return 1
+    available = int(re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())[1]) * 1024
+    return max(1, min(os.cpu_count(), MOST_AT_ONCE, available // MEMORY))
+
+
+def _vm_options():
+    """The machines' fixtures; and several files of tests at once, since machines of tests of one file are shared."""
+    parallel = ["-p", "xdist", "-n", at_once(), "--dist", "loadfile"] if at_once() > 1 else []
+    return ["-p", "tiermem_vm.fixtures", *parallel]
 
 
 def run(suite, level, keyword):
@@ -23,7 +42,7 @@ def run(suite, level, keyword):
     junit.unlink(missing_ok=True)
     logfile = paths.LOGS / f"{suite}.log"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tiermem_test.pytest_level",
-               *(["-p", "tiermem_vm.fixtures"] if suite == "vm" else []),
+               *(_vm_options() if suite == "vm" else []),
                "-o", "junit_family=xunit2", f"--junitxml={junit}", f"--level={level}", folder]
     status = _run_shown([str(word) for word in command + (["-k", keyword] if keyword else [])], logfile)
     outcomes = from_junit(junit) if junit.exists() else []

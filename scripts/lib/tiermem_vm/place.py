@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where a machine keeps its files: logs that outlive it, and a private folder that does not."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -69,6 +70,10 @@ class Place:
 
 
 def _forget_old(logs):
-    files = sorted(logs.iterdir(), key=lambda file: file.stat().st_mtime)
-    for old in files[:-KEPT_LOGS]:
-        old.unlink(missing_ok=True)
+    """Other processes may do the same at the same time."""
+    files = []
+    for entry in os.scandir(logs):
+        with contextlib.suppress(FileNotFoundError):
+            files.append((entry.stat().st_mtime, entry.path))
+    for _, old in sorted(files)[:-KEPT_LOGS]:
+        Path(old).unlink(missing_ok=True)

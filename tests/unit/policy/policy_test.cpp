@@ -45,11 +45,11 @@ int Machine::walk(void* context, uint64_t space, uint64_t start, uint64_t end, t
         return 0;
     const uint64_t base = first->second / 512 * 512;
     window->start = m.lie ? end : base * 4096;
-    window->huge = m.huge.count({space, base / 512}) != 0 ? 1 : 0;
+    window->huge = m.huge.contains({space, base / 512}) ? 1 : 0;
     for (auto it = first; it != m.present.end() && it->first == space && it->second < base + 512; ++it) {
         const uint64_t p = it->second - base;
         window->present[p / 64] |= uint64_t{1} << (p % 64);
-        if (m.fast.count(*it) != 0)
+        if (m.fast.contains(*it))
             window->fast[p / 64] |= uint64_t{1} << (p % 64);
     }
     return 1;
@@ -60,8 +60,8 @@ tm_outcome Machine::carry_out(const tm_move& move) {
     for (uint64_t i = 0; i < move.pages; i++) {
         const std::pair hot{move.promote_space, move.promote_addr / 4096 + i};
         const std::pair cold{move.demote_space, move.demote_addr / 4096 + i};
-        const bool hot_ok = move.promote_space == TM_SPACE_NONE || (present.count(hot) != 0 && fast.count(hot) == 0);
-        const bool cold_ok = move.demote_space == TM_SPACE_NONE || fast.count(cold) != 0;
+        const bool hot_ok = move.promote_space == TM_SPACE_NONE || (present.contains(hot) && !fast.contains(hot));
+        const bool cold_ok = move.demote_space == TM_SPACE_NONE || fast.contains(cold);
         const uint64_t bit = uint64_t{1} << (i % 64);
         o.refused_promote[i / 64] |= hot_ok ? 0 : bit;
         o.refused_demote[i / 64] |= cold_ok ? 0 : bit;

@@ -21,8 +21,12 @@ uint64_t address(Random& random, int kind) {
         return random() % 2 == 0 ? 0 : (uint64_t{1} << 47) - 1;
     case 3: // the whole space
         return random() >> 17;
-    case 4: // skewed
-        return 0x400000000000 + ((random() % 4096) & (random() % 4096) & (random() % 4096)) * 4096;
+    case 4: { // skewed
+        uint64_t page = 4095;
+        for (int turn = 0; turn < 3; ++turn)
+            page &= random();
+        return 0x400000000000 + page * 4096;
+    }
     default: // also what is refused
         return random();
     }

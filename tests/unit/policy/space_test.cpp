@@ -21,15 +21,15 @@ Test(space_table, random_against_a_map) {
     for (int step = 0; step < 20000; step++) {
         // Few ids, many of them with the same low and high bits.
         const uint64_t id = (random() % 150) << (random() % 2 * 40);
-        cr_assert_eq(table.find(id), model.count(id) ? model[id] : nullptr);
-        if (random() % 2 == 0 && model.count(id) == 0 && !table.full()) {
+        cr_assert_eq(table.find(id), model.contains(id) ? model[id] : nullptr);
+        if (random() % 2 == 0 && !model.contains(id) && !table.full()) {
             auto* space = static_cast<Space*>(std::calloc(1, sizeof(Space)));
             space->id = id;
             table.insert(space);
             model[id] = space;
         } else if (random() % 2 == 0) {
             Space* gone = table.remove(id);
-            cr_assert_eq(gone, model.count(id) ? model[id] : nullptr);
+            cr_assert_eq(gone, model.contains(id) ? model[id] : nullptr);
             model.erase(id);
             std::free(gone);
         }

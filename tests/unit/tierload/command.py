@@ -32,6 +32,13 @@ def check_every_workload():
         assert times == sorted(times), f"{name}: {times}"
 
 
+def check_watched_files():
+    number = "/proc/sys/kernel/pid_max"
+    _, output, _ = run("gups", *SMALL, "--json", "--watch", number, "/no/such/file", "/proc/sys/kernel/ostype")
+    marks = [event for event in map(json.loads, output.splitlines()) if "vmstat" in event]
+    assert marks and all(set(event["watched"]) == {number} and event["watched"][number] > 0 for event in marks), output
+
+
 def check_bad_input():
     for words, said in ((["gubs"], "'gubs' is unknown"), ([], "workload '' is unknown"),
                         (["gups", "--size", "3M"], "--size"), (["gups", "--hot", "x"], "--hot"),
@@ -42,4 +49,5 @@ def check_bad_input():
 
 
 check_every_workload()
+check_watched_files()
 check_bad_input()

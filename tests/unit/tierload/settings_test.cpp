@@ -37,8 +37,7 @@ Test(settings, defaults_are_allowed) {
 }
 
 Test(settings, limits_are_allowed) {
-    cr_assert_eq(refusal([](Settings& s) { s.size = 8 * mib, s.hot = 2 * mib, s.processes = 1; }),
-                 "");
+    cr_assert_eq(refusal([](Settings& s) { s.size = 8 * mib, s.hot = 2 * mib; }), "");
     cr_assert_eq(refusal([](Settings& s) { s.size = 16384 * mib, s.hot = 4096; }), "");
 }
 
@@ -56,7 +55,13 @@ Test(settings, sizes_that_cannot_be_are_refused) {
 }
 
 Test(settings, other_limits) {
-    expect([](Settings& s) { s.size = 64 * mib, s.hot = mib, s.processes = 9; }, "--processes");
+    const auto nine = [](Settings& s) { s.size = 64 * mib, s.hot = mib, s.processes = 9; };
+    cr_assert_eq(refusal(nine), "");
+    expect(
+        [](Settings& s) {
+            s.workload = "processes", s.size = 64 * mib, s.hot = mib, s.processes = 9;
+        },
+        "--processes");
     expect([](Settings& s) { s.interval = 31; }, "--interval");
     expect([](Settings& s) { s.slow_node = 0; }, "--slow-node");
 }

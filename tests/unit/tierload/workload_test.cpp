@@ -84,8 +84,8 @@ Test(gups, updates_the_hot_region_as_often_as_it_says) {
     while (!hot[first])
         first++;
     const std::size_t begin = first * page_size, end = begin + bench.settings.hot;
-    const double inside = static_cast<double>(written(bench, begin, end));
-    const double all = static_cast<double>(written(bench, 0, bench.settings.size));
+    const auto inside = static_cast<double>(written(bench, begin, end));
+    const auto all = static_cast<double>(written(bench, 0, bench.settings.size));
     // Counted are words: now and then two updates meet in one.
     cr_assert(inside / all > 0.88 && inside / all < 0.91, "%f", inside / all);
 }
@@ -117,8 +117,8 @@ Test(heap, grows_and_its_newest_part_is_hot) {
     const Bench bench("heap");
     Workload& heap = *const_cast<Bench&>(bench).party.members()[0].workload;
     std::size_t last = 0;
-    for (double progress = 0; progress <= 1; progress += 0.01) {
-        const std::size_t extent = heap.extent_at(progress);
+    for (int percent = 0; percent <= 100; ++percent) {
+        const std::size_t extent = heap.extent_at(percent / 100.0);
         cr_assert(extent >= last && extent % huge_page_size == 0 && extent <= bench.settings.size);
         last = extent;
     }

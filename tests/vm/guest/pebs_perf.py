@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from tiermem_vm import Config, Machine
 
 PERF = Path("/usr/bin/perf")
@@ -18,6 +19,10 @@ CPUS = {
     "icelake": "Icelake-Server,model=106,x-tcg-pebs=4",
     "sapphire": "SapphireRapids,x-tcg-pebs=4",
 }
+# The ordinary run takes each kernel and each record format once; --full takes all pairs.
+PAIRS = [pytest.param(kernel, cpu, id=f"{kernel}-{cpu}",
+                      marks=[] if (kernel, cpu) in (("6.1", "skylake"), ("6.12", "icelake")) else pytest.mark.full)
+         for kernel in ("6.1", "6.12") for cpu in CPUS]
 # perf samples less, and stops counters for a while, where its interrupts take long, as they do under emulation.
 NO_THROTTLING = """cd /proc/sys/kernel && {
     grep -qx 0 perf_cpu_time_max_percent ||
@@ -118,14 +123,14 @@ def judge(pairs, touched, period=0):
                   touched.accesses / period if period else 0)
 
 
-def samples(machine, data="/tmp/perf.data", timeout=300):
+def samples(machine, data="/tmp/perf.data", timeout=1200):
     """[(data address, instruction address)] of a recording in the guest."""
     text = machine.run(f"perf script -i {data} -F addr,ip 2>/tmp/script.err || cat /tmp/script.err >&2",
                        timeout=timeout).output
     return [(int(addr, 16), int(ip, 16)) for addr, ip in re.findall(r"^ *([0-9a-f]+) +([0-9a-f]+) *$", text, re.M)]
 
 
-def record(machine, options, touch, timeout=300):
+def record(machine, options, touch, timeout=1200):
     """Runs `perf OPTIONS pebs-touch TOUCH`; returns what perf and pebs-touch printed."""
     return machine.run(f"cd /tmp && perf {options} -o /tmp/perf.data -- /bin/pebs-touch {touch} 2>&1",
                        timeout=timeout).output

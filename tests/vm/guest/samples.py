@@ -35,7 +35,7 @@ def counters(machine):
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
-def of(machine, touches, timeout=400):
+def of(machine, touches, timeout=1800):
     """Runs `pebs-touch WORDS` for each of the words at once, while the stream is read. Returns the samples and
     {process id: what pebs-touch says}."""
     start = " ".join(f"sh -c 'echo $$ >/tmp/pid{i}; exec pebs-touch {words}' >/tmp/touch{i} & pids=\"$pids $!\";"

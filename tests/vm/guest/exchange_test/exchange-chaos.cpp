@@ -286,6 +286,7 @@ void read_all_the_time() {
 void run_process(int process) {
     std::vector<std::thread> threads;
     shared->pids[process] = getpid();
+    threads.reserve(workers + 2);
     for (int worker = 0; worker < workers; ++worker)
         threads.emplace_back(work, process, worker);
     while (shared->ready < processes * workers)

@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
     const long after = free_kib();
     const Report hot_report = report_of(hot, bytes);
     printf("wrong=%llu hot_on_fast=%llu cold_on_slow=%zu free_before=%ld free_after=%ld full=%d batches=%llu flushes=%llu",
-           static_cast<unsigned long long>(hot_report.wrong + kit::wrong_words(cold, bytes)),
+           static_cast<unsigned long long>(hot_report.wrong) + kit::wrong_words(cold, bytes),
            static_cast<unsigned long long>(hot_report.moved), kit::pages_on(kit::slow, cold, bytes), before, after, full,
            call.batches, call.flushes);
     kit::print_outcomes(call);
