@@ -49,6 +49,8 @@
 #define VIRTIO_TIERMEM_MAX_RANGES		1024
 /* Most entries of one statistics buffer; the device ignores what follows. */
 #define VIRTIO_TIERMEM_MAX_STATS		512
+/* Most points of a hotness curve. */
+#define VIRTIO_TIERMEM_MAX_CURVE_POINTS		32
 /* Greatest weight of a machine ("weight"); the least is 1. */
 #define VIRTIO_TIERMEM_MAX_WEIGHT		10000
 /* "cpu_budget" is in permille of one virtual CPU. */
@@ -243,8 +245,8 @@ VIRTIO_TIERMEM_ASSERT_OFFSET(struct virtio_tiermem_response, actual, 8);
 #define VIRTIO_TIERMEM_STAT_EXCHANGE_FAILED	5  /* pairs; index: cause */
 #define VIRTIO_TIERMEM_STAT_SAMPLES		6  /* sampled accesses served by the tier */
 #define VIRTIO_TIERMEM_STAT_CPU_TIME		7  /* ns; index: stage; no tier */
-#define VIRTIO_TIERMEM_STAT_CURVE_BYTES		8  /* bytes up to point index of the curve */
-#define VIRTIO_TIERMEM_STAT_CURVE_RATE		9  /* accesses per s within those bytes */
+#define VIRTIO_TIERMEM_STAT_CURVE_BYTES		8  /* bytes up to point index of the curve; no tier */
+#define VIRTIO_TIERMEM_STAT_CURVE_RATE		9  /* accesses per s within those bytes; no tier */
 #define VIRTIO_TIERMEM_STAT_OOM_RECLAIMS	10 /* reclaims under memory pressure */
 
 struct virtio_tiermem_stat {

@@ -128,8 +128,13 @@ def run_all(chosen):
     failures = []
 
     def one(cell):
+        # Another bench may have finished it in the meantime.
+        if not chosen.again and (run := tiering_store.load(bench.key(cell))):
+            return run
         log.step(f"{name(cell)}: begins")
-        return bench.run(cell, timeout)
+        run = bench.run(cell, timeout)
+        tiering_store.save(bench.key(cell), run)
+        return run
     with ThreadPoolExecutor(chosen.jobs) as pool:
         started = {pool.submit(one, cell): cell for cell in left}
         try:
@@ -137,7 +142,6 @@ def run_all(chosen):
                 cell = started[future]
                 try:
                     done[cell] = future.result()
-                    tiering_store.save(bench.key(cell), done[cell])
                     log.step(f"{name(cell)}: {brief(done[cell])} ({number} of {len(left)})")
                 except Exception as problem:  # noqa: BLE001  whatever it was, the other runs are worth having
                     failures.append(f"{name(cell)}: {type(problem).__name__}: {problem}")
@@ -228,7 +232,7 @@ def main(words):
     if table:
         publish(chosen, table)
     for failure in failures:
-        print(f"{PROG}: {failure}", file=sys.stderr)
+        print(f"{PROG}: {failure.splitlines()[0]}", file=sys.stderr)
     missing = len(cells(chosen)) - len(done)
     if missing:
         print(f"{PROG}: {missing} of {len(cells(chosen))} runs are missing; what is finished is kept, run the same again "

@@ -137,7 +137,7 @@ class Bench:
                 with machine:
                     extra = self._watch(machine, cell, words, timeout)
             except MachineError as problem:
-                raise RunFailed(f"{problem}\n{_last(words)}") from problem
+                raise RunFailed(f"the machine has died; {_last(words)}\n{problem}") from problem
             return self._figures(cell, words, readings, extra)
 
     def _machine(self, cell, meter, words, folder):
@@ -158,12 +158,11 @@ class Bench:
         while (status := _status(words)) is None:
             machine.check_alive()
             if time.monotonic() > deadline:
-                raise RunFailed(f"the guest did not finish within {timeout:.0f} s\n{_last(words)}\n"
-                                f"{machine.place.describe()}")
+                raise RunFailed(f"the guest did not finish within {timeout:.0f} s; {_last(words)}\n{_logs(machine)}")
             if self.stopped.wait(POLL):
                 raise RunFailed("stopped")
         if status != "status 0":
-            raise RunFailed(f"{status}\n{_last(words)}\n{machine.place.describe()}")
+            raise RunFailed(f"the program ended with {status}; {_last(words)}\n{_logs(machine)}")
         extra = {"complaints": machine.complaints()}
         if PEERS[cell.peer].tiermem:
             extra["tiermem"] = machine.qmp("query-tiermem")[0]
@@ -217,8 +216,14 @@ def _status(words):
     return said[-1].strip() if said else None
 
 
+def _logs(machine):
+    """The logs' names and how the console ends."""
+    place = machine.place
+    return f"logs: {place.console}, {place.errors}\nthe console ends with:\n{log.tail(place.console, 5)}"
+
+
 def _last(words):
     """What the guest's script said at last."""
-    said = [line for line in _lines(words) if not line.startswith("{")][-8:]
-    done = events(words)
-    return "the guest said: " + (" / ".join(said) or "nothing") + (f"; last event: {done[-1]}" if done else "")
+    said = [line for line in _lines(words) if not line.startswith("{")][-4:]
+    done = [event["event"] for event in events(words)]
+    return f"the guest said: {' / '.join(said) or 'nothing'}; its last event: {done[-1] if done else 'none'}"

@@ -239,26 +239,53 @@ void virtio_tiermem_tier_skip_migration(VirtIOTiermemTier *tier)
     }
 }
 
-int virtio_tiermem_tier_resident(const VirtIOTiermemTier *tier,
-                                 uint64_t *resident)
+/* Adds up what the host has populated of a piece of the backend, in bytes. */
+static int tier_add_populated(const VirtIOTiermemTier *tier, uint64_t start,
+                              uint64_t size, uint64_t *populated)
 {
     const size_t page = qemu_real_host_page_size();
     const size_t chunk = 64 * MiB;
     uint8_t *host = memory_region_get_ram_ptr(&tier->memdev->mr);
     g_autofree unsigned char *vec = g_malloc(chunk / page);
-    uint64_t offset, pages = 0;
+    uint64_t offset;
 
-    for (offset = 0; offset < tier->set.size; offset += chunk) {
-        const size_t size = MIN(chunk, tier->set.size - offset);
+    for (offset = 0; offset < size; offset += chunk) {
+        const size_t piece = MIN(chunk, size - offset);
         size_t i;
 
-        if (mincore(host + offset, size, vec)) {
+        if (mincore(host + start + offset, piece, vec)) {
             return -errno;
         }
-        for (i = 0; i < size / page; i++) {
-            pages += vec[i] & 1;
+        for (i = 0; i < piece / page; i++) {
+            *populated += vec[i] & 1 ? page : 0;
         }
     }
-    *resident = pages * page;
     return 0;
+}
+
+int virtio_tiermem_tier_resident(const VirtIOTiermemTier *tier,
+                                 uint64_t *resident)
+{
+    *resident = 0;
+    return tier_add_populated(tier, 0, tier->set.size, resident);
+}
+
+bool virtio_tiermem_tier_trespassed(const VirtIOTiermemTier *tier)
+{
+    const uintptr_t host =
+        (uintptr_t)memory_region_get_ram_ptr(&tier->memdev->mr);
+    uint64_t offset = 0, size, populated = 0;
+
+    for (; virtio_tiermem_set_next(&tier->set, &offset, &size);
+         offset += size) {
+        const uintptr_t first = ROUND_UP(host + offset, QEMU_VMALLOC_ALIGN);
+        const uintptr_t end = QEMU_ALIGN_DOWN(host + offset + size,
+                                              QEMU_VMALLOC_ALIGN);
+
+        if (first < end && !tier_add_populated(tier, first - host, end - first,
+                                               &populated) && populated) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -70,12 +70,11 @@ static TiermemTier *virtio_tiermem_query_tier(VirtIOTiermem *s, unsigned t)
     info->requested = tier->requested;
     info->actual = virtio_tiermem_set_actual(&tier->set);
     info->block_size = tier->set.block_size;
-    info->has_resident = !virtio_tiermem_tier_resident(tier, &info->resident);
+    info->has_resident = !virtio_tiermem_measure(s, t, &info->resident);
     return info;
 }
 
-static TiermemStat *virtio_tiermem_query_stat(
-    const struct virtio_tiermem_stat *wire)
+static TiermemStat *virtio_tiermem_query_stat(const VirtIOTiermemStat *kept)
 {
     static const char *const names[] = {
         [VIRTIO_TIERMEM_STAT_TOTAL] = "total",
@@ -90,54 +89,35 @@ static TiermemStat *virtio_tiermem_query_stat(
         [VIRTIO_TIERMEM_STAT_CURVE_RATE] = "curve-rate",
         [VIRTIO_TIERMEM_STAT_OOM_RECLAIMS] = "oom-reclaims",
     };
-    const uint16_t tag = le16_to_cpu(wire->tag);
-    const uint16_t tier = le16_to_cpu(wire->tier);
-    TiermemStat *stat;
+    TiermemStat *stat = g_new0(TiermemStat, 1);
 
-    if (tag >= ARRAY_SIZE(names) || (tier != VIRTIO_TIERMEM_STAT_NO_TIER &&
-                                     tier >= VIRTIO_TIERMEM_NUM_TIERS)) {
-        return NULL;
-    }
-    stat = g_new0(TiermemStat, 1);
-    stat->name = g_strdup(names[tag]);
-    stat->has_tier = tier != VIRTIO_TIERMEM_STAT_NO_TIER;
-    stat->tier = stat->has_tier ? tier : 0;
-    stat->index = le32_to_cpu(wire->index);
-    stat->value = le64_to_cpu(wire->value);
+    stat->name = g_strdup(names[kept->tag]);
+    stat->has_tier = kept->tier != VIRTIO_TIERMEM_STAT_NO_TIER;
+    stat->tier = stat->has_tier ? kept->tier : 0;
+    stat->index = kept->index;
+    stat->value = kept->value;
     return stat;
-}
-
-/* Of entries with the same key the last one counts. */
-static bool virtio_tiermem_stat_is_last(const VirtIOTiermem *s, uint32_t i)
-{
-    uint32_t k;
-
-    for (k = i + 1; k < s->num_stats; k++) {
-        if (s->stats[k].tag == s->stats[i].tag &&
-            s->stats[k].tier == s->stats[i].tier &&
-            s->stats[k].index == s->stats[i].index) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static TiermemStats *virtio_tiermem_query_stats(VirtIOTiermem *s)
 {
+    const VirtIOTiermemStats *kept = &s->stats;
     TiermemStats *stats = g_new0(TiermemStats, 1);
     TiermemStatList **tail = &stats->values;
+    TiermemDoubtList **doubts = &stats->doubts;
+    TiermemDoubt doubt;
     uint32_t i;
 
-    stats->has_age_ms = s->num_stats;
-    stats->age_ms = s->num_stats ?
-                    qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - s->stats_time : 0;
-    for (i = 0; i < s->num_stats; i++) {
-        TiermemStat *stat = virtio_tiermem_stat_is_last(s, i) ?
-                            virtio_tiermem_query_stat(&s->stats[i]) : NULL;
-
-        if (stat) {
-            QAPI_LIST_APPEND(tail, stat);
+    stats->has_age_ms = kept->received;
+    stats->age_ms = kept->received ?
+                    qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - kept->host_ms : 0;
+    for (doubt = 0; doubt < TIERMEM_DOUBT__MAX; doubt++) {
+        if (kept->doubts & BIT(doubt)) {
+            QAPI_LIST_APPEND(doubts, doubt);
         }
+    }
+    for (i = 0; i < kept->num; i++) {
+        QAPI_LIST_APPEND(tail, virtio_tiermem_query_stat(&kept->entries[i]));
     }
     virtio_tiermem_poll_stats(s);
     return stats;
@@ -267,6 +247,7 @@ void hmp_info_tiermem(Monitor *mon, const QDict *qdict)
     g_autoptr(TiermemInfoList) list = qmp_query_tiermem(NULL);
     const TiermemInfoList *entry;
     const TiermemTierList *tier;
+    const TiermemDoubtList *doubt;
 
     if (!list) {
         monitor_printf(mon, "no virtio-tiermem device\n");
@@ -281,6 +262,10 @@ void hmp_info_tiermem(Monitor *mon, const QDict *qdict)
                        info->qos->weight);
         for (tier = info->tiers; tier; tier = tier->next) {
             hmp_print_tier(mon, tier->value);
+        }
+        for (doubt = info->stats->doubts; doubt; doubt = doubt->next) {
+            monitor_printf(mon, "  statistics not believed: %s\n",
+                           TiermemDoubt_str(doubt->value));
         }
     }
 }

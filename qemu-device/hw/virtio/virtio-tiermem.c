@@ -230,19 +230,6 @@ static void virtio_tiermem_handle_request(VirtIODevice *vdev, VirtQueue *vq)
 
 /* ---- Statistics ---- */
 
-static void virtio_tiermem_read_stats(VirtIOTiermem *s, VirtQueueElement *elem)
-{
-    const size_t len = MIN(iov_size(elem->out_sg, elem->out_num),
-                           VIRTIO_TIERMEM_MAX_STATS *
-                           sizeof(struct virtio_tiermem_stat));
-
-    s->num_stats = len / sizeof(struct virtio_tiermem_stat);
-    iov_to_buf(elem->out_sg, elem->out_num, 0, s->stats,
-               s->num_stats * sizeof(struct virtio_tiermem_stat));
-    s->stats_time = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
-    trace_virtio_tiermem_stats(s->num_stats);
-}
-
 static void virtio_tiermem_drop_stats_elem(VirtIOTiermem *s)
 {
     if (s->stats_elem) {
@@ -261,7 +248,7 @@ static void virtio_tiermem_handle_stats(VirtIODevice *vdev, VirtQueue *vq)
         return;
     }
     while ((elem = virtqueue_pop(vq, sizeof(*elem)))) {
-        virtio_tiermem_read_stats(s, elem);
+        virtio_tiermem_stats_receive(s, elem->out_sg, elem->out_num);
         if (s->stats_elem) {
             /* One buffer is enough: give the older one back. */
             virtqueue_push(vq, s->stats_elem, 0);
@@ -315,17 +302,18 @@ bool virtio_tiermem_check_quota(const VirtIOTiermem *s, unsigned tier,
     return true;
 }
 
-static bool virtio_tiermem_quotas_reached(const VirtIOTiermem *s)
+int virtio_tiermem_measure(VirtIOTiermem *s, unsigned tier, uint64_t *resident)
 {
-    unsigned t;
+    const uint64_t actual = virtio_tiermem_set_actual(&s->tiers[tier].set);
+    const int ret = virtio_tiermem_tier_resident(&s->tiers[tier], resident);
 
-    for (t = 0; t < VIRTIO_TIERMEM_NUM_TIERS; t++) {
-        if (virtio_tiermem_set_actual(&s->tiers[t].set) >
-            s->tiers[t].requested) {
-            return false;
-        }
+    if (!ret && *resident > actual &&
+        virtio_tiermem_tier_trespassed(&s->tiers[tier])) {
+        trace_virtio_tiermem_quota_exceeded(tier, actual, *resident);
+        qapi_event_send_tiermem_quota_exceeded(virtio_tiermem_id(s), tier,
+            s->tiers[tier].requested, actual, *resident);
     }
-    return true;
+    return ret;
 }
 
 static void virtio_tiermem_deadline_passed(void *opaque)
@@ -333,16 +321,13 @@ static void virtio_tiermem_deadline_passed(void *opaque)
     VirtIOTiermem *s = opaque;
     unsigned t;
 
-    if (virtio_tiermem_quotas_reached(s)) {
-        return;
-    }
     for (t = 0; t < VIRTIO_TIERMEM_NUM_TIERS; t++) {
         const VirtIOTiermemTier *tier = &s->tiers[t];
         const uint64_t actual = virtio_tiermem_set_actual(&tier->set);
         uint64_t resident = 0;
 
+        virtio_tiermem_measure(s, t, &resident);
         if (actual > tier->requested) {
-            virtio_tiermem_tier_resident(tier, &resident);
             trace_virtio_tiermem_quota_missed(t, tier->requested, actual);
             qapi_event_send_tiermem_quota_missed(virtio_tiermem_id(s), t,
                 tier->requested, actual, resident);
@@ -486,7 +471,7 @@ static void virtio_tiermem_reset(VirtIODevice *vdev)
     unsigned t;
 
     virtio_tiermem_drop_stats_elem(s);
-    s->num_stats = 0;
+    virtio_tiermem_stats_clear(&s->stats);
     for (t = 0; t < VIRTIO_TIERMEM_NUM_TIERS; t++) {
         VirtIOTiermemSet *set = &s->tiers[t].set;
 
@@ -588,7 +573,7 @@ static void virtio_tiermem_realize(DeviceState *dev, Error **errp)
                                        virtio_tiermem_handle_stats);
     }
     s->request_buf = g_malloc(VIRTIO_TIERMEM_MAX_REQUEST);
-    s->stats = g_new0(struct virtio_tiermem_stat, VIRTIO_TIERMEM_MAX_STATS);
+    virtio_tiermem_stats_init(&s->stats);
     s->deadline = timer_new_ms(QEMU_CLOCK_VIRTUAL,
                                virtio_tiermem_deadline_passed, s);
     s->precopy_notifier.notify = virtio_tiermem_precopy_notify;
@@ -608,7 +593,7 @@ static void virtio_tiermem_unrealize(DeviceState *dev)
     }
     virtio_delete_queue(s->request_vq);
     virtio_cleanup(vdev);
-    g_free(s->stats);
+    virtio_tiermem_stats_destroy(&s->stats);
     g_free(s->request_buf);
     virtio_tiermem_detach_tiers(s);
 }

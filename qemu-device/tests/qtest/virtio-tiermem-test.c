@@ -11,9 +11,11 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/host-utils.h"
+#include "qemu/timer.h"
 #include "libqos/virtio-tiermem.h"
 #include "qobject/qjson.h"
 #include "qobject/qlist.h"
+#include "qobject/qstring.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "standard-headers/linux/virtio_ids.h"
 #include "standard-headers/linux/virtio_pci.h"
@@ -1453,6 +1455,266 @@ static void test_stats_buffer(void)
     qtm_free(t);
 }
 
+/* A statistic in which buffers are numbered. */
+#define STAT_NUMBER VIRTIO_TIERMEM_STAT_OOM_RECLAIMS
+#define CLAIM_STATS 8
+#define NO_TIER VIRTIO_TIERMEM_STAT_NO_TIER
+/* The two numbers of a point of the hotness curve. */
+#define BYTES(i, bytes) \
+    { VIRTIO_TIERMEM_STAT_CURVE_BYTES, NO_TIER, i, bytes }
+#define RATE(i, rate) { VIRTIO_TIERMEM_STAT_CURVE_RATE, NO_TIER, i, rate }
+
+/* Why the device does not believe the newest statistics, in their order. */
+static char *doubts_text(QTiermem *t)
+{
+    QDict *info = qtm_query(t);
+    QList *doubts = qdict_get_qlist(qdict_get_qdict(info, "stats"), "doubts");
+    GString *text = g_string_new("");
+    const QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(doubts, entry) {
+        g_string_append(text, qstring_get_str(
+                        qobject_to(QString, qlist_entry_obj(entry))));
+        g_string_append_c(text, ' ');
+    }
+    qobject_unref(info);
+    return g_string_free(text, false);
+}
+
+/*
+ * Send statistics, wait until the device has read them, and compare what it
+ * doubts. @number is greater than that of any buffer before.
+ */
+static void assert_doubts(QTiermem *t, const char *what, const Stat *stats,
+                          size_t n, uint64_t number, const char *expected)
+{
+    const gint64 start = g_get_monotonic_time();
+    g_autofree Stat *all = g_new0(Stat, n + 1);
+    g_autofree char *text = NULL;
+    uint64_t value = 0;
+
+    memcpy(all, stats, n * sizeof(*all));
+    all[n] = (Stat) { STAT_NUMBER, QTM_FAST, 0, number };
+    put_stats(t, all, n + 1, (n + 1) * sizeof(struct virtio_tiermem_stat),
+              t->request_buf);
+    while (!find_stat(t, "oom-reclaims", QTM_FAST, 0, &value) ||
+           value != number) {
+        g_assert_cmpint(g_get_monotonic_time() - start, <, 10 * 1000 * 1000);
+        g_usleep(1000);
+    }
+    text = doubts_text(t);
+    if (strcmp(text, expected)) {
+        g_test_message("%s: doubts '%s', expected '%s'", what, text, expected);
+        g_test_fail();
+    }
+}
+
+typedef struct Claim {
+    const char *what;
+    const char *doubts;
+    Stat stats[CLAIM_STATS];
+} Claim;
+
+static const Claim claims[] = {
+    { "nothing", "", { } },
+    { "all that there is", "",
+      { { VIRTIO_TIERMEM_STAT_TOTAL, QTM_FAST, 0, QTM_TIER_SIZE },
+        { VIRTIO_TIERMEM_STAT_FREE, QTM_SLOW, 0, QTM_TIER_SIZE },
+        BYTES(0, 2 * QTM_TIER_SIZE), RATE(0, 1000000) } },
+    { "more than the tier", "bytes ",
+      { { VIRTIO_TIERMEM_STAT_TOTAL, QTM_FAST, 0, QTM_TIER_SIZE + 1 } } },
+    { "free without end", "bytes ",
+      { { VIRTIO_TIERMEM_STAT_FREE, QTM_SLOW, 0, UINT64_MAX } } },
+    { "reclaimable without end", "bytes ",
+      { { VIRTIO_TIERMEM_STAT_RECLAIMABLE, QTM_SLOW, 0, UINT64_MAX } } },
+    { "hot memory that is not there", "bytes ",
+      { BYTES(0, 2 * QTM_TIER_SIZE + 1), RATE(0, 1000000) } },
+    { "a curve", "",
+      { BYTES(0, MiB), RATE(0, 1000000), BYTES(1, 2 * MiB), RATE(1, 1900000),
+        BYTES(2, 64 * MiB), RATE(2, 1900000) } },
+    { "points from 1", "curve ", { BYTES(1, MiB), RATE(1, 1000000) } },
+    { "a point is missing", "curve ",
+      { BYTES(0, MiB), RATE(0, 1000000),
+        BYTES(2, 2 * MiB), RATE(2, 1900000) } },
+    { "a rate is missing", "curve ",
+      { BYTES(0, MiB), RATE(0, 1000000), BYTES(1, 2 * MiB) } },
+    { "rates only", "curve ",
+      { RATE(0, 1000000) } },
+    { "the curve of a tier", "curve ",
+      { { VIRTIO_TIERMEM_STAT_CURVE_BYTES, QTM_FAST, 0, MiB },
+        { VIRTIO_TIERMEM_STAT_CURVE_RATE, QTM_FAST, 0, 1000000 } } },
+    { "heat of no memory", "curve ", { BYTES(0, 0), RATE(0, 1000000) } },
+    { "bytes do not grow", "curve ",
+      { BYTES(0, MiB), RATE(0, 1000000), BYTES(1, MiB), RATE(1, 1100000) } },
+    { "bytes fall", "curve ",
+      { BYTES(0, 2 * MiB), RATE(0, 1000000),
+        BYTES(1, MiB), RATE(1, 1100000) } },
+    { "rates fall", "curve ",
+      { BYTES(0, MiB), RATE(0, 1000000), BYTES(1, 2 * MiB), RATE(1, 999999) } },
+    { "heat rises", "curve ",
+      { BYTES(0, MiB), RATE(0, 1000000),
+        BYTES(1, 2 * MiB), RATE(1, 3000000) } },
+    { "heat rises by an eighth", "",
+      { BYTES(0, MiB), RATE(0, 1000000),
+        BYTES(1, 2 * MiB), RATE(1, 2125000) } },
+    { "heat rises by more", "curve ",
+      { BYTES(0, MiB), RATE(0, 1000000),
+        BYTES(1, 2 * MiB), RATE(1, 2126000) } },
+    { "rounded rates", "",
+      { BYTES(0, MiB), RATE(0, 3),
+        BYTES(1, 2 * MiB), RATE(1, 10),
+        BYTES(2, 3 * MiB), RATE(2, 20) } },
+    { "heat without end", "rate ", { BYTES(0, MiB), RATE(0, UINT64_MAX) } },
+    { "the greatest numbers", "bytes rate ",
+      { BYTES(0, UINT64_MAX), RATE(0, UINT64_MAX) } },
+    { "the greatest numbers, and heat rises", "bytes curve rate ",
+      { BYTES(0, UINT64_MAX - 1), RATE(0, 0),
+        BYTES(1, UINT64_MAX), RATE(1, UINT64_MAX) } },
+};
+
+/* TM-DEV-STAT-7; TM-DEV-STAT-8: requests are answered as ever */
+static void test_hostile_stats(void)
+{
+    QTiermem *t = qtm_new("");
+    size_t i, n;
+
+    for (i = 0; i < ARRAY_SIZE(claims); i++) {
+        for (n = CLAIM_STATS; n; n--) {
+            const Stat *last = &claims[i].stats[n - 1];
+
+            if (last->tag || last->tier || last->value) {
+                break;
+            }
+        }
+        assert_doubts(t, claims[i].what, claims[i].stats, n, i + 1,
+                      claims[i].doubts);
+        assert_answer(qtm_surrender(t, QTM_SLOW, QTM_SLOW_ADDR, MiB),
+                      VIRTIO_TIERMEM_S_OK, 1, QTM_TIER_SIZE - MiB);
+        assert_answer(qtm_reclaim(t, QTM_SLOW, QTM_SLOW_ADDR, MiB, 0),
+                      VIRTIO_TIERMEM_S_OK, 1, QTM_TIER_SIZE);
+    }
+    qtm_free(t);
+}
+
+/* The most points that a curve may have, and one more. */
+static void test_curve_points(void)
+{
+    QTiermem *t = qtm_new("");
+    Stat stats[2 * VIRTIO_TIERMEM_MAX_CURVE_POINTS + 2];
+    uint32_t i;
+
+    for (i = 0; i <= VIRTIO_TIERMEM_MAX_CURVE_POINTS; i++) {
+        const Stat point[] = { BYTES(i, (i + 1) * MiB), RATE(i, 1000000 + i) };
+
+        memcpy(&stats[2 * i], point, sizeof(point));
+    }
+    assert_doubts(t, "most points", stats, ARRAY_SIZE(stats) - 2, 1, "");
+    assert_doubts(t, "a point more", stats, ARRAY_SIZE(stats), 2, "curve ");
+    qtm_free(t);
+}
+
+/*
+ * What virtual CPUs can have done depends on how long they have run. Here they
+ * never run; at first the device cannot know that. TM-DEV-STAT-7
+ */
+static void test_idle_guest(void)
+{
+    QTiermem *t = qtm_new("");
+    static const Stat hot[] = { BYTES(0, MiB), RATE(0, 1ull << 34) };
+    static const Stat warm[] = { BYTES(0, MiB), RATE(0, 1000000) };
+    static const Stat counters[][1] = {
+        { { VIRTIO_TIERMEM_STAT_PROMOTED, QTM_FAST, 0, 1ull << 50 } },
+        { { VIRTIO_TIERMEM_STAT_DEMOTED, QTM_SLOW, 0, 1ull << 50 } },
+        { { VIRTIO_TIERMEM_STAT_SAMPLES, QTM_SLOW, 0, 1ull << 50 } },
+        { { VIRTIO_TIERMEM_STAT_CPU_TIME, NO_TIER, 3, 1ull << 50 } },
+    };
+    uint64_t number = 1;
+    size_t i;
+
+    assert_doubts(t, "hot at first", hot, 1 + 1, number++, "");
+    qtest_clock_step(t->qs->qts, 61 * NANOSECONDS_PER_SECOND);
+    assert_doubts(t, "hot", hot, 1 + 1, number++, "rate ");
+    assert_doubts(t, "warm", warm, 1 + 1, number++, "");
+    for (i = 0; i < ARRAY_SIZE(counters); i++) {
+        Stat less = counters[i][0];
+
+        less.value -= 1000;
+        assert_doubts(t, "a counter", &less, 1, number++, "");
+        assert_doubts(t, "it grows", counters[i], 1, number++, "");
+        less.value = 0;
+        assert_doubts(t, "it falls", &less, 1, number++, "");
+        assert_doubts(t, "it leaps", counters[i], 1, number++, "rate ");
+    }
+    qtm_free(t);
+}
+
+/* A guest that uses memory which it surrendered is seen and reported. */
+static void test_quota_exceeded(void)
+{
+    QTiermem *t = qtm_new("");
+    QTestState *qts = t->qs->qts;
+    int i;
+
+    qtm_surrender(t, QTM_SLOW, QTM_SLOW_ADDR, 32 * MiB);
+    qtm_surrender(t, QTM_SLOW, QTM_HIGH_ADDR, 32 * MiB);
+    g_assert_cmpint(qtm_resident(t, QTM_SLOW), ==, 0);
+    g_assert_null(qtest_qmp_event_ref(qts, "TIERMEM_QUOTA_EXCEEDED"));
+
+    qtest_writeb(qts, QTM_SLOW_ADDR, 1);
+    for (i = 0; i < 3; i++) {
+        /* A page; the host may have made a huge one of it. */
+        g_assert_cmpint(qtm_resident(t, QTM_SLOW), >=, QTM_BLOCK);
+    }
+    assert_event(t, "TIERMEM_QUOTA_EXCEEDED", QTM_SLOW, QTM_TIER_SIZE, 0);
+    /* Once a second; the clock stands still. */
+    g_assert_null(qtest_qmp_event_ref(qts, "TIERMEM_QUOTA_EXCEEDED"));
+    qtest_clock_step(qts, 2 * NANOSECONDS_PER_SECOND);
+    assert_event(t, "TIERMEM_QUOTA_EXCEEDED", QTM_SLOW, QTM_TIER_SIZE, 0);
+    qtm_free(t);
+}
+
+/* Of what may be one huge page the guest has a part: not its fault. */
+static void test_huge_page_around(void)
+{
+    QTiermem *t = qtm_new("");
+    QTestState *qts = t->qs->qts;
+
+    qtm_surrender(t, QTM_SLOW, QTM_SLOW_ADDR, 32 * MiB);
+    qtm_surrender(t, QTM_SLOW, QTM_HIGH_ADDR, 32 * MiB);
+    qtm_reclaim(t, QTM_SLOW, QTM_SLOW_ADDR, QTM_BLOCK, 0);
+    qtest_writeb(qts, QTM_SLOW_ADDR, 1);
+    qtest_writeb(qts, QTM_SLOW_ADDR + QTM_BLOCK, 1);
+    g_assert_cmpint(qtm_resident(t, QTM_SLOW), >, QTM_BLOCK);
+    g_assert_null(qtest_qmp_event_ref(qts, "TIERMEM_QUOTA_EXCEEDED"));
+    qtest_writeb(qts, QTM_SLOW_ADDR + 16 * MiB, 1);
+    qobject_unref(qtm_query(t));
+    assert_event(t, "TIERMEM_QUOTA_EXCEEDED", QTM_SLOW, QTM_TIER_SIZE,
+                 QTM_BLOCK);
+    qtm_free(t);
+}
+
+/* The same is found when a deadline passes, though all seems surrendered. */
+static void test_exceeded_at_deadline(void)
+{
+    QTiermem *t = qtm_new("");
+    QTestState *qts = t->qs->qts;
+    QDict *data;
+
+    qtest_qmp_assert_success(qts, "{ 'execute': 'tiermem-set-quota',"
+        "'arguments': { 'id': 'tm0', 'deadline-ms': 100,"
+        "'tiers': [ { 'tier': 1, 'size': 0 } ] } }");
+    qtm_surrender(t, QTM_SLOW, QTM_SLOW_ADDR, 32 * MiB);
+    qtm_surrender(t, QTM_SLOW, QTM_HIGH_ADDR, 32 * MiB);
+    qtest_writeb(qts, QTM_HIGH_ADDR, 1);
+    qtest_clock_step(qts, 101 * 1000 * 1000);
+    data = event_data(t, "TIERMEM_QUOTA_EXCEEDED");
+    g_assert_cmpint(qdict_get_int(data, "resident"), >=, QTM_BLOCK);
+    g_assert_cmpint(qdict_get_int(data, "requested"), ==, 0);
+    qobject_unref(data);
+    g_assert_null(qtest_qmp_event_ref(qts, "TIERMEM_QUOTA_MISSED"));
+    qtm_free(t);
+}
+
 /* ---- Life cycle ---- */
 
 /* TM-DEV-RESET-1, TM-DEV-RESET-2, TM-DEV-RESET-3, TM-DEV-RESET-4 */
@@ -1814,6 +2076,14 @@ static void add_tests(void)
     qtest_add_func("/virtio-tiermem/stats/values", test_stats);
     qtest_add_func("/virtio-tiermem/stats/too-many", test_too_many_stats);
     qtest_add_func("/virtio-tiermem/stats/buffer", test_stats_buffer);
+    qtest_add_func("/virtio-tiermem/stats/hostile", test_hostile_stats);
+    qtest_add_func("/virtio-tiermem/stats/curve-points", test_curve_points);
+    qtest_add_func("/virtio-tiermem/stats/idle-guest", test_idle_guest);
+    qtest_add_func("/virtio-tiermem/quota/exceeded", test_quota_exceeded);
+    qtest_add_func("/virtio-tiermem/quota/huge-page-around",
+                   test_huge_page_around);
+    qtest_add_func("/virtio-tiermem/quota/exceeded-at-deadline",
+                   test_exceeded_at_deadline);
     qtest_add_func("/virtio-tiermem/life/reset", test_reset);
     qtest_add_func("/virtio-tiermem/life/system-reset", test_system_reset);
     qtest_add_func("/virtio-tiermem/life/unplug", test_unplug);

@@ -12,6 +12,7 @@ from . import cache, log, paths, qemu_tree
 
 SOURCES = qemu_tree.DEVICE / "plugins"
 HEADER = Path("include/qemu/qemu-plugin.h")
+OUR_HEADERS = qemu_tree.DEVICE / "include"  # some of them are for plugins
 FLAGS = ["-std=c++20", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-pthread"]
 
 
@@ -26,7 +27,7 @@ def build(pristine, base=paths.BUILD):
 
 def _built(source, header, logs):
     """The plugin in the cache."""
-    made = cache.entry("plugin", cache.key(source.name, source, header, FLAGS),
+    made = cache.entry("plugin", cache.key(source.name, source, header, OUR_HEADERS, FLAGS),
                        lambda folder: _compile(source, header, folder, logs))
     return made / f"{source.name}.so"
 
@@ -35,7 +36,7 @@ def _compile(source, header, folder, logs):
     log.step(f"compiling the plugin {source.name}")
     glib = subprocess.run(["pkg-config", "--cflags", "glib-2.0"], check=True, text=True, stdout=subprocess.PIPE).stdout
     # Not -I: beside the header QEMU has a ctype.h of its own.
-    command = ["ccache", "g++", *FLAGS, "-iquote", header.parent, *glib.split(), *sorted(source.glob("*.cpp")),
+    command = ["ccache", "g++", *FLAGS, "-iquote", header.parent, "-iquote", OUR_HEADERS, *glib.split(), *sorted(source.glob("*.cpp")),
                "-o", folder / f"{source.name}.so"]
     log.run(command, logs / f"plugin-{source.name}.log", f"compiling the plugin {source.name}")
 

@@ -61,6 +61,35 @@ typedef struct VirtIOTiermemQos {
     uint32_t shrink_deadline;
 } VirtIOTiermemQos;
 
+/* One statistic in host byte order. */
+typedef struct VirtIOTiermemStat {
+    uint16_t tag, tier;
+    uint32_t index;
+    /* its place in the guest's buffer */
+    uint32_t order;
+    uint64_t value;
+} VirtIOTiermemStat;
+
+/* The newest statistics from the guest, and what the device thinks of them. */
+typedef struct VirtIOTiermemStats {
+    /* known ones only, by tag, tier and index, and those that they replaced */
+    VirtIOTiermemStat *entries, *before;
+    uint32_t num, num_before;
+    /* set while a buffer is copied from the guest; holds the largest one */
+    struct virtio_tiermem_stat *wire;
+    /* whether any have come since the reset; when (ms, guest and host clock) */
+    bool received;
+    int64_t guest_ms, host_ms;
+    /* bits of TiermemDoubt */
+    uint32_t doubts;
+
+    /* CPU time of the virtual CPUs (ns), and when it was taken (guest clock) */
+    bool measured;
+    int64_t cpu_ns, measured_ms;
+    /* permille of one CPU that the virtual CPUs have used of late */
+    uint64_t busy;
+} VirtIOTiermemStats;
+
 struct VirtIOTiermem {
     VirtIODevice parent_obj;
 
@@ -71,10 +100,7 @@ struct VirtIOTiermem {
     VirtQueue *request_vq, *stats_vq;
     /* the driver's buffer, kept until newer statistics are wanted */
     VirtQueueElement *stats_elem;
-    /* the newest entries in wire format, and when they came (ms, host clock) */
-    struct virtio_tiermem_stat *stats;
-    uint32_t num_stats;
-    int64_t stats_time;
+    VirtIOTiermemStats stats;
 
     /* fires when the guest should have reached its quotas */
     QEMUTimer *deadline;
@@ -116,6 +142,23 @@ void virtio_tiermem_tier_skip_migration(VirtIOTiermemTier *tier);
  */
 int virtio_tiermem_tier_resident(const VirtIOTiermemTier *tier,
                                  uint64_t *resident);
+/**
+ * virtio_tiermem_tier_trespassed: whether surrendered memory is in use
+ *
+ * What may share a transparent huge page with memory of the guest does not
+ * count: the host itself populates it.
+ */
+bool virtio_tiermem_tier_trespassed(const VirtIOTiermemTier *tier);
+
+/* virtio-tiermem-stats.c: what the guest claims. BQL held. */
+
+void virtio_tiermem_stats_init(VirtIOTiermemStats *stats);
+void virtio_tiermem_stats_destroy(VirtIOTiermemStats *stats);
+/* Forget all, as after a reset. */
+void virtio_tiermem_stats_clear(VirtIOTiermemStats *stats);
+/* Keep and judge what a buffer of the guest says. */
+void virtio_tiermem_stats_receive(VirtIOTiermem *s, const struct iovec *iov,
+                                  unsigned iov_num);
 
 /* virtio-tiermem.c: what the monitor commands act on. BQL held. */
 
@@ -138,6 +181,11 @@ void virtio_tiermem_set_qos(VirtIOTiermem *s, const VirtIOTiermemQos *qos);
 
 /* Whether a driver has negotiated and started the device. */
 bool virtio_tiermem_driver_ready(VirtIOTiermem *s);
+/**
+ * virtio_tiermem_measure: as virtio_tiermem_tier_resident(), and an event if
+ * the guest uses more than it has left
+ */
+int virtio_tiermem_measure(VirtIOTiermem *s, unsigned tier, uint64_t *resident);
 /* Ask the driver for newer statistics; they come later. */
 void virtio_tiermem_poll_stats(VirtIOTiermem *s);
 /* The id that QMP knows the device by; never NULL. */

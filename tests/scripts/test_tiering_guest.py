@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How the tiering bench watches a guest: its end, its failures, and what it left; with a machine that is none."""
+
+import json
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from tiermem_bench.tiering_peers import PEERS
+from tiermem_vm import MachineError
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
+import tiering_guest  # noqa: E402
+
+
+class Machine:
+    """Stands for a machine that lives for so many looks."""
+
+    def __init__(self, folder, looks=1000):
+        self.looks = looks
+        self.quit = False
+        self.place = types.SimpleNamespace(console=folder / "console", errors=folder / "qemu")
+        self.place.console.write_text("Out of memory: Killed process 71 (tierload)\n")
+        self.process = types.SimpleNamespace(wait=lambda timeout: 0)
+
+    def check_alive(self):
+        self.looks -= 1
+        if self.looks < 0:
+            raise MachineError("QEMU ended with status 1")
+
+    def complaints(self):
+        return []
+
+    def qmp(self, command):
+        if command == "quit":
+            self.quit = True
+        return [{"id": "tm0"}]
+
+
+@pytest.fixture
+def bench():
+    made = tiering_guest.Bench.__new__(tiering_guest.Bench)
+    made.stopped = tiering_guest.threading.Event()
+    return made
+
+
+def watched(bench, tmp_path, text, peer="none", looks=1000, timeout=30):
+    words = tmp_path / "words"
+    words.write_text(text)
+    machine = Machine(tmp_path, looks)
+    return bench._watch(machine, tiering_guest.Cell("gups", peer), words, timeout), machine
+
+
+def test_a_run_that_has_ended_well_is_let_go(bench, tmp_path):
+    extra, machine = watched(bench, tmp_path, "tiering: status 0\n")
+    assert machine.quit and "tiermem" not in extra
+
+
+def test_our_own_device_is_asked_for_its_statistics(bench, tmp_path):
+    extra, _ = watched(bench, tmp_path, "tiering: status 0\n", peer="tiermem")
+    assert extra["tiermem"] == {"id": "tm0"}
+
+
+@pytest.mark.parametrize("text, said", [
+    ("tierload: --size 9: 8M are allowed\ntiering: status 2\n", "ended with status 2.*--size 9: 8M are allowed"),
+    ("sh: write error: Invalid argument\ntiering: set-up failed\n", "set-up failed.*write error"),
+])
+def test_a_program_that_failed_is_told_with_its_words(bench, tmp_path, text, said):
+    with pytest.raises(tiering_guest.RunFailed, match=said):
+        watched(bench, tmp_path, text)
+
+
+def test_a_guest_that_hangs_is_told_with_what_it_did_last(bench, tmp_path):
+    with pytest.raises(tiering_guest.RunFailed, match="not finish within 0 s.*last event: start\n(.*\n)*.*Out of memory"):
+        watched(bench, tmp_path, json.dumps({"event": "start"}) + "\n", timeout=0)
+
+
+def test_a_machine_that_dies_is_told(bench, tmp_path):
+    with pytest.raises(MachineError, match="status 1"):
+        watched(bench, tmp_path, "", looks=0)
+
+
+def test_a_stopped_bench_waits_for_nobody(bench, tmp_path):
+    bench.stopped.set()
+    with pytest.raises(tiering_guest.RunFailed, match="stopped"):
+        watched(bench, tmp_path, "")
+
+
+def test_lines_that_are_cut_off_or_not_ours_are_passed_over(tmp_path):
+    words = tmp_path / "words"
+    words.write_text('{"event": "start"}\nnoise\n[1]\n{"other": 1}\n{"event": "int')
+    assert tiering_guest.events(words) == [{"event": "start"}] and tiering_guest.events(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_the_guests_script_names_program_and_sizes(peer):
+    cell = tiering_guest.Cell("zipf", peer, thp=True, seed=3, size=1 << 28)
+    text = tiering_guest.script(cell)
+    assert "tierload zipf --size 268435456B" in text and "--seed 3 --thp on" in text and f"FAST={cell.fast} " in text
+    assert PEERS[peer].setup in text and f"--place {PEERS[peer].place}" in text
