@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One run of the tiering bench: boots a guest that sets a peer up and runs tierload by itself, and waits for its end.
+"""One run of the tiering bench: boots a guest that sets a peer up, runs tierload and switches itself off.
 
 Nothing reaches the guest from outside while it runs, so that a run is the same each time. Its words come over a second
 serial port, what the meter says from its log.
@@ -14,11 +14,12 @@ from pathlib import Path
 
 from tiermem_bench import tiering_figures as figures
 from tiermem_bench.tiering_peers import PEERS, QUIET
-from tiermem_build import cache, guest_kernel, log, mini_image, module, paths
+from tiermem_build import cache, guest_kernel, image, log, mini_image, module, paths
 from tiermem_build.image import DRIVER
-from tiermem_vm import Config, Machine, MachineError
+from tiermem_vm import Config, Machine
 from tiermem_vm.place import Place
 from tiermeter import Meter, built, read_log
+import unattended
 
 SERIES = "6.12"
 CPU = "Icelake-Server,model=106,x-tcg-pebs=4"  # the same for all: the driver samples by PEBS
@@ -27,9 +28,7 @@ TIERLOAD = BUILD / "tools/tierload/tierload"
 POLL = 0.5  # host seconds
 TRIES = 5
 # The run begins when the boot's last workers have come to rest.
-INITTAB = "::sysinit:/etc/rc\n::once:/etc/tiering\n"
-SCRIPT = """#!/bin/sh
-exec >/dev/ttyS1 2>&1 </dev/null
+SCRIPT = """exec >/dev/ttyS1 2>&1 </dev/null
 stty -F /dev/ttyS1 -opost 2>/dev/null
 sleep 3
 FAST={fast} SLOW={slow}
@@ -39,7 +38,9 @@ set -e
 }}
 (set_up) || {{ echo "tiering: set-up failed"; exit 1; }}
 tierload {words} --json
-echo "tiering: status $?"
+status=$?
+for file in {watched}; do [ -f "$file" ] && echo "watched ${{file##*/}} $(cat "$file" | tr '\\n' ' ')"; done
+echo "tiering: status $status"
 """
 
 
@@ -48,14 +49,13 @@ class RunFailed(Exception):
 
 
 class Alone(Machine):
-    """A machine whose guest nobody talks to: ready as soon as QEMU is."""
+    """A machine whose guest nobody talks to, and which ends by itself."""
 
     def start(self):
         """Starts QEMU and returns while the guest boots."""
         self.place = self._make_place()
         try:
             self._launch()
-            self._connect()
         except BaseException:
             self.stop()
             raise
@@ -106,7 +106,8 @@ def build():
 def script(cell):
     """What the guest does by itself."""
     setup = QUIET + PEERS[cell.peer].setup
-    return SCRIPT.format(fast=cell.fast, slow=cell.slow, setup=setup, words=cell.words())
+    return SCRIPT.format(fast=cell.fast, slow=cell.slow, setup=setup, words=cell.words(),
+                         watched=PEERS[cell.peer].shown or '""')
 
 
 class Bench:
@@ -115,60 +116,52 @@ class Bench:
     def __init__(self, qemu=None):
         self.qemu = Path(qemu) if qemu else Config().qemu
         build()
-        self.base = [self.qemu, built(), TIERLOAD,
-                     guest_kernel.fetch(SERIES).release, mini_image.GUEST, CPU, INITTAB]
-        self.keys = {}
+        self.base = [self.qemu, built(), TIERLOAD, guest_kernel.fetch(SERIES).release, mini_image.GUEST, CPU,
+                     unattended.INITTAB]
+        self.keys = {}  # of the programs, with and without a driver
         self.stopped = threading.Event()  # ends all runs
 
     def key(self, cell):
         """A key over all that decides the result."""
         driver = module.build(DRIVER, SERIES, BUILD / "modules" / SERIES) if PEERS[cell.peer].tiermem else []
-        base = self.keys.setdefault(bool(driver), cache.key(*self.base, *driver))
-        return cache.key(base, sorted(asdict(cell).items()), script(cell))
+        if tuple(driver) not in self.keys:
+            self.keys[tuple(driver)] = cache.key(*self.base, *driver)
+        return cache.key(self.keys[tuple(driver)], sorted(asdict(cell).items()), script(cell))
 
     def run(self, cell, timeout):
         """Figures of a run; raises RunFailed. `timeout`: host seconds."""
         with tempfile.TemporaryDirectory(prefix="tiering-") as folder:
             words, readings = Path(folder) / "words", Path(folder) / "meter.jsonl"
             meter = Meter(log=readings, clock=True)
-            machine = self._machine(cell, meter, words, Path(folder))
-            machine.prepare()
-            try:
-                with machine:
-                    extra = self._watch(machine, cell, words, timeout)
-            except MachineError as problem:
-                raise RunFailed(f"the machine has died; {_last(words)}\n{problem}") from problem
+            with self._machine(cell, meter, words, Path(folder)) as machine:
+                self._watch(machine, words, timeout)
+                extra = {"complaints": machine.complaints(), "watched": _watched(words)}
             return self._figures(cell, words, readings, extra)
 
     def _machine(self, cell, meter, words, folder):
-        script_file, inittab = folder / "tiering", folder / "inittab"
-        script_file.write_text(script(cell))
-        script_file.chmod(0o755)
-        inittab.write_text(INITTAB)
         peer = PEERS[cell.peer]
-        files = [(TIERLOAD, "/bin/tierload"), (script_file, "/etc/tiering"), (inittab, "/etc/inittab")]
+        parts = image.build("mini", SERIES, peer.tiermem)
+        initrd = unattended._with_files(parts["initrd"], [(TIERLOAD, "/bin/tierload")], script(cell), folder)
         settings = meter.settings(qemu_args=["-serial", f"file:{words}"], append="no_timer_check", kernel=SERIES,
-                                  fast=cell.fast, slow=cell.slow, tiermem=peer.tiermem, cpu=CPU, qemu=self.qemu,
-                                  reboot=False, add=files)
+                                  parts={**parts, "initrd": initrd}, fast=cell.fast, slow=cell.slow,
+                                  tiermem=peer.tiermem, cpu=CPU, qemu=self.qemu, reboot=False)
         return Alone(Config(**settings), name=f"tiering-{cell.workload}-{cell.peer}")
 
-    def _watch(self, machine, cell, words, timeout):
-        """Waits for the end of the guest's script; returns what only the host can say."""
+    def _watch(self, machine, words, timeout):
+        """Waits for the end of the machine."""
         deadline = time.monotonic() + timeout
-        while (status := _status(words)) is None:
-            machine.check_alive()
+        while machine.process.poll() is None:
             if time.monotonic() > deadline:
                 raise RunFailed(f"the guest did not finish within {timeout:.0f} s; {_last(words)}\n{_logs(machine)}")
             if self.stopped.wait(POLL):
                 raise RunFailed("stopped")
+        if machine.process.returncode != 0:
+            raise RunFailed(f"QEMU ended with status {machine.process.returncode}; {_last(words)}\n{_logs(machine)}")
+        status = _status(words)
+        if status is None:
+            raise RunFailed(f"the guest has died; {_last(words)}\n{_logs(machine)}")
         if status != "status 0":
             raise RunFailed(f"the program ended with {status}; {_last(words)}\n{_logs(machine)}")
-        extra = {"complaints": machine.complaints()}
-        if PEERS[cell.peer].tiermem:
-            extra["tiermem"] = machine.qmp("query-tiermem")[0]
-        machine.qmp("quit")
-        machine.process.wait(timeout=60)
-        return extra
 
     def _figures(self, cell, words, readings, extra):
         course = figures.Course([_counts(reading) for reading in read_log(readings).samples])
@@ -214,6 +207,12 @@ def _status(words):
     """What the script has said at its end, or None."""
     said = [line.removeprefix("tiering: ") for line in _lines(words) if line.startswith("tiering: ")]
     return said[-1].strip() if said else None
+
+
+def _watched(words):
+    """{name: text} of the files that were shown at the end."""
+    shown = [line.split(maxsplit=2) for line in _lines(words) if line.startswith("watched ")]
+    return {line[1]: line[2].strip() if len(line) > 2 else "" for line in shown}
 
 
 def _logs(machine):

@@ -9,34 +9,18 @@ from pathlib import Path
 import pytest
 
 from tiermem_bench.tiering_peers import PEERS
-from tiermem_vm import MachineError
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 import tiering_guest  # noqa: E402
 
 
 class Machine:
-    """Stands for a machine that lives for so many looks."""
+    """Stands for a machine that has ended with a status, or (None) never ends."""
 
-    def __init__(self, folder, looks=1000):
-        self.looks = looks
-        self.quit = False
+    def __init__(self, folder, status):
         self.place = types.SimpleNamespace(console=folder / "console", errors=folder / "qemu")
         self.place.console.write_text("Out of memory: Killed process 71 (tierload)\n")
-        self.process = types.SimpleNamespace(wait=lambda timeout: 0)
-
-    def check_alive(self):
-        self.looks -= 1
-        if self.looks < 0:
-            raise MachineError("QEMU ended with status 1")
-
-    def complaints(self):
-        return []
-
-    def qmp(self, command):
-        if command == "quit":
-            self.quit = True
-        return [{"id": "tm0"}]
+        self.process = types.SimpleNamespace(poll=lambda: status, returncode=status)
 
 
 @pytest.fixture
@@ -46,21 +30,16 @@ def bench():
     return made
 
 
-def watched(bench, tmp_path, text, peer="none", looks=1000, timeout=30):
+def watched(bench, tmp_path, text, status=0, timeout=30):
     words = tmp_path / "words"
     words.write_text(text)
-    machine = Machine(tmp_path, looks)
-    return bench._watch(machine, tiering_guest.Cell("gups", peer), words, timeout), machine
+    bench._watch(Machine(tmp_path, status), words, timeout)
+    return words
 
 
-def test_a_run_that_has_ended_well_is_let_go(bench, tmp_path):
-    extra, machine = watched(bench, tmp_path, "tiering: status 0\n")
-    assert machine.quit and "tiermem" not in extra
-
-
-def test_our_own_device_is_asked_for_its_statistics(bench, tmp_path):
-    extra, _ = watched(bench, tmp_path, "tiering: status 0\n", peer="tiermem")
-    assert extra["tiermem"] == {"id": "tm0"}
+def test_a_run_that_has_ended_well_is_one(bench, tmp_path):
+    words = watched(bench, tmp_path, "watched promoted 4096\nwatched outcomes a 1 b 2 \nwatched none\ntiering: status 0\n")
+    assert tiering_guest._watched(words) == {"promoted": "4096", "outcomes": "a 1 b 2", "none": ""}
 
 
 @pytest.mark.parametrize("text, said", [
@@ -74,18 +53,19 @@ def test_a_program_that_failed_is_told_with_its_words(bench, tmp_path, text, sai
 
 def test_a_guest_that_hangs_is_told_with_what_it_did_last(bench, tmp_path):
     with pytest.raises(tiering_guest.RunFailed, match="not finish within 0 s.*last event: start\n(.*\n)*.*Out of memory"):
-        watched(bench, tmp_path, json.dumps({"event": "start"}) + "\n", timeout=0)
+        watched(bench, tmp_path, json.dumps({"event": "start"}) + "\n", status=None, timeout=0)
 
 
-def test_a_machine_that_dies_is_told(bench, tmp_path):
-    with pytest.raises(MachineError, match="status 1"):
-        watched(bench, tmp_path, "", looks=0)
+@pytest.mark.parametrize("status, said", [(1, "QEMU ended with status 1"), (-9, "status -9"), (0, "guest has died")])
+def test_a_machine_that_dies_is_told(bench, tmp_path, status, said):
+    with pytest.raises(tiering_guest.RunFailed, match=said):
+        watched(bench, tmp_path, "", status)
 
 
 def test_a_stopped_bench_waits_for_nobody(bench, tmp_path):
     bench.stopped.set()
     with pytest.raises(tiering_guest.RunFailed, match="stopped"):
-        watched(bench, tmp_path, "")
+        watched(bench, tmp_path, "", status=None)
 
 
 def test_lines_that_are_cut_off_or_not_ours_are_passed_over(tmp_path):

@@ -23,6 +23,7 @@ class Peer:
     place: str = "none"
     tiermem: bool = False
     watch: str = ""  # files that count the bytes moved, as shell patterns
+    shown: str = ""  # files that are kept with the run as they are at its end
 
 
 def _write(file, value):
@@ -91,7 +92,7 @@ PEERS = {
                         Damon(quota_bytes=32 << 20, regions=(100, 1000), hot_accesses=5, cold_age=20,
                               intervals=(5_000, 100_000, 1_000_000)).setup()),
     "tiermem": Peer("virtio-tiermem: the driver as it comes, no setting", tiermem=True,
-                    watch=f"{TIERING}/promoted {TIERING}/demoted"),
+                    watch=f"{TIERING}/promoted {TIERING}/demoted", shown=f"{TIERING}/*"),
 }
 
 
