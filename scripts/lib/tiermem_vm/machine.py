@@ -147,7 +147,7 @@ class Machine:
         except Timeout:
             raise Timeout(f"the guest did not boot within {timeout} s\n{self.place.describe()}") from None
 
-    def run(self, command, timeout=60, sink=None, check=True):
+    def run(self, command, timeout=180, sink=None, check=True):
         """Runs a shell command in the guest. With check, a status other than 0 raises."""
         pieces = []
 
