@@ -84,9 +84,10 @@ static struct folio *find_folio(struct mm_struct *mm, unsigned long addr)
 }
 
 /* Takes over the reference. False: the folio is left where it is. */
-static bool add_folio(struct list_head *list, struct folio *folio, int nid)
+static bool add_folio(struct list_head *list, struct folio *folio, bool huge, int nid)
 {
-	bool added = folio_nid(folio) != nid && !folio_test_hugetlb(folio) &&
+	bool added = (!huge || folio_order(folio) == HPAGE_PMD_ORDER) &&
+		     folio_nid(folio) != nid && !folio_test_hugetlb(folio) &&
 		     !folio_test_unevictable(folio) && isolate(folio);
 
 	if (added) {
@@ -99,7 +100,7 @@ static bool add_folio(struct list_head *list, struct folio *folio, int nid)
 }
 
 static bool add_place(struct list_head *list, struct tiermem_space *space,
-		      unsigned long addr, int nid)
+		      unsigned long addr, bool huge, int nid)
 {
 	struct vm_area_struct *vma = vma_lookup(space->mm, addr);
 	struct folio *folio;
@@ -108,25 +109,25 @@ static bool add_place(struct list_head *list, struct tiermem_space *space,
 	    tiermem_refuse_node(space, vma, nid))
 		return false;
 	folio = find_folio(space->mm, addr);
-	return folio && add_folio(list, folio, nid);
+	return folio && add_folio(list, folio, huge, nid);
 }
 
 /* All places of one address space from the first on; returns how many. */
 static unsigned int add_space(struct list_head *list, const struct tiermem_place *places,
-			      unsigned int nr, int nid, bool *moved)
+			      unsigned int nr, bool huge, int nid, bool *moved)
 {
 	struct tiermem_space space = tiermem_new_space(places->mm);
 	unsigned int i;
 
 	mmap_read_lock(space.mm);
 	for (i = 0; i < nr && places[i].mm == space.mm; i++)
-		moved[i] = add_place(list, &space, places[i].addr, nid);
+		moved[i] = add_place(list, &space, places[i].addr, huge, nid);
 	mmap_read_unlock(space.mm);
 	return i;
 }
 
 unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
-			     int nid, bool *moved)
+			     bool huge, int nid, bool *moved)
 {
 	unsigned int done = 0, succeeded = 0;
 	LIST_HEAD(list);
@@ -136,7 +137,8 @@ unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr
 		return 0;
 	nr = min_t(unsigned int, nr, TIERMEM_MIGRATE_BATCH);
 	while (done < nr)
-		done += add_space(&list, places + done, nr - done, nid, moved + done);
+		done += add_space(&list, places + done, nr - done, huge, nid,
+				  moved + done);
 	if (list_empty(&list))
 		return 0;
 	/* A huge page that finds no room stays whole for this reason. */

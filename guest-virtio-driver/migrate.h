@@ -16,7 +16,8 @@
 
 /*
  * Move the folios that are mapped at @places to @nid; at most
- * TIERMEM_MIGRATE_BATCH. moved[i] is set where the folio has been put on its
+ * TIERMEM_MIGRATE_BATCH. @huge: only folios of 2 MiB; else a folio of any size is
+ * moved whole for the first of its places. moved[i] is set where the folio has been put on its
  * way; whether it got there is seen in the page table. Consecutive places of
  * one address space take its mmap lock (for reading) once.
  *
@@ -24,7 +25,7 @@
  * caller holds mm_users of all, and no lock that page faults or reclaim take.
  */
 unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
-			     int nid, bool *moved);
+			     bool huge, int nid, bool *moved);
 
 /* Why nothing can be migrated: the name of what the kernel lacks; or NULL. */
 const char *tiermem_migrate_unavailable(void);

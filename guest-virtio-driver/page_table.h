@@ -2,9 +2,12 @@
 /*
  * page_table.h - finding entries of user page tables
  *
- * The caller holds the mmap lock and either the page table's lock or
- * rcu_read_lock(): tables that are freed in between are freed after a grace
- * period. Entries read without the page table's lock may be old.
+ * The caller holds the mmap lock, has found a mapping at the address or in the
+ * same 2 MiB, and holds the page table's lock or rcu_read_lock(). While the
+ * mapping is there its tables are only replaced, and the old ones freed after a
+ * grace period. Without one, munmap() frees them under the mmap lock for
+ * reading, and at once if memory is short. Entries read without the page
+ * table's lock may be old.
  */
 #ifndef TIERMEM_PAGE_TABLE_H
 #define TIERMEM_PAGE_TABLE_H

@@ -31,17 +31,21 @@ static bool same_kind(const struct tm_move *a, const struct tm_move *b)
 	       !a->huge == !b->huge;
 }
 
+static bool is_sane_side(const struct tm_move *move, u64 addr)
+{
+	return IS_ALIGNED(addr, move->huge ? HPAGE_PMD_SIZE : PAGE_SIZE) &&
+	       addr < TASK_SIZE_MAX - ((u64)(move->pages - 1) << PAGE_SHIFT);
+}
+
 /* The plan comes from the core; a wrong one must not index beyond anything. */
 static bool is_sane(const struct tm_move *move)
 {
-	u64 offset = (u64)(move->pages - 1) << PAGE_SHIFT;
-
 	if (!move->pages || move->pages > TM_WINDOW_PAGES ||
 	    (move->huge && move->pages != TM_WINDOW_PAGES))
 		return false;
-	return move->promote_addr < TASK_SIZE_MAX - offset &&
-	       move->demote_addr < TASK_SIZE_MAX - offset &&
-	       (has_hot(move) || has_cold(move));
+	return (has_hot(move) || has_cold(move)) &&
+	       (!has_hot(move) || is_sane_side(move, move->promote_addr)) &&
+	       (!has_cold(move) || is_sane_side(move, move->demote_addr));
 }
 
 static unsigned int pairs_of(const struct tm_move *move)
@@ -107,9 +111,9 @@ static void release(struct tiermem_relocation *r)
 
 	for (i = 0; i < r->nr_moves; i++) {
 		if (r->hot_mm[i])
-			mmput(r->hot_mm[i]);
+			mmput_async(r->hot_mm[i]);
 		if (r->cold_mm[i])
-			mmput(r->cold_mm[i]);
+			mmput_async(r->cold_mm[i]);
 	}
 }
 
@@ -243,7 +247,8 @@ static void migrate_side(struct tiermem_relocation *r, bool cold)
 
 	for (i = 0; i < r->nr_left; i++)
 		r->places[i] = *side(&r->pairs[r->left[i]], cold);
-	pages = tiermem_migrate(r->places, r->nr_left, r->tm->tiers[tier].nid, r->moved);
+	pages = tiermem_migrate(r->places, r->nr_left, r->pairs[r->left[0]].huge,
+				r->tm->tiers[tier].nid, r->moved);
 	count_migrated(r, pages, cold);
 	for (i = 0; i < r->nr_left; i++)
 		if (!r->moved[i])

@@ -173,6 +173,9 @@ u8 tiermem_residency_tier(const struct tiermem *tm, struct mm_struct *mm,
 	u8 tier = TM_TIER_UNKNOWN;
 	pmd_t *pmdp, pmd;
 
+	/* Tables that no mapping has any more are freed under the lock for reading. */
+	if (!vma_lookup(mm, addr))
+		return tier;
 	rcu_read_lock();
 	pmdp = tiermem_find_pmd(mm, addr);
 	pmd = pmdp ? READ_ONCE(*pmdp) : __pmd(0);

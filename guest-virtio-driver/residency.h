@@ -19,7 +19,10 @@
 int tiermem_residency_window(const struct tiermem *tm, struct mm_struct *mm,
 			     u64 start, u64 end, struct tm_window *window);
 
-/* The tier that a page is on by now: TM_TIER_*. The caller holds the mmap lock. */
+/*
+ * The tier that a page is on by now: TM_TIER_*; unknown for any address that is
+ * not mapped. The caller holds the mmap lock.
+ */
 u8 tiermem_residency_tier(const struct tiermem *tm, struct mm_struct *mm,
 			  unsigned long addr);
 

@@ -118,7 +118,7 @@ static struct mm_struct *candidate_mm(const struct tiermem_candidate *c)
 	mm = get_task_mm(task);
 	put_task_struct(task);
 	if (mm && mm != c->mm) {
-		mmput(mm);
+		mmput_async(mm);
 		return NULL;
 	}
 	return mm;
@@ -167,7 +167,7 @@ static void admit(struct tiermem_spaces *spaces, const struct tiermem_candidate 
 		return;
 	if (!find(spaces, mm) && add(spaces, mm, c->tgid))
 		spaces->refused++;
-	mmput(mm);
+	mmput_async(mm);
 }
 
 void tiermem_spaces_update(struct tiermem_spaces *spaces)

@@ -50,7 +50,10 @@ u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
 		      const struct tiermem_record *record);
 /* Once an epoch: take in who was sampled enough, forget who has gone. */
 void tiermem_spaces_update(struct tiermem_spaces *spaces);
-/* The address space with mm_users held (mmput() it), or NULL if it has gone. */
+/*
+ * The address space with mm_users held, or NULL if it has gone. mmput_async() it:
+ * whoever is the last one takes it apart, which is not the tiering thread's work.
+ */
 struct mm_struct *tiermem_spaces_get(struct tiermem_spaces *spaces, u64 id);
 /* Bytes of memory that all of them have mapped. */
 u64 tiermem_spaces_resident(struct tiermem_spaces *spaces);

@@ -76,7 +76,7 @@ static u8 look_up_tier(struct tiermem_tiering *t, u64 space, u64 addr)
 		tier = tiermem_residency_tier(t->tm, mm, addr);
 		mmap_read_unlock(mm);
 	}
-	mmput(mm);
+	mmput_async(mm);
 	if (tier != TM_TIER_UNKNOWN)
 		t->samples_by_tier[tier]++;
 	return tier;
@@ -251,13 +251,16 @@ static int walk(void *context, uint64_t space, uint64_t start, uint64_t end,
 		struct tm_window *window)
 {
 	struct tiermem_tiering *t = context;
-	struct mm_struct *mm = tiermem_spaces_get(&t->spaces, space);
+	struct mm_struct *mm;
 	int ret;
 
+	if (READ_ONCE(t->stopping))
+		return -EINTR;
+	mm = tiermem_spaces_get(&t->spaces, space);
 	if (!mm)
 		return -ESRCH;
 	ret = tiermem_residency_window(t->tm, mm, start, end, window);
-	mmput(mm);
+	mmput_async(mm);
 	return ret;
 }
 
