@@ -211,7 +211,7 @@ static const struct tiermem_place *side(const struct tiermem_pair *pair, bool co
 	return cold ? &pair->cold : &pair->hot;
 }
 
-/* Where the pages are now that were put on their way. One mmap lock at a time. */
+/* Which pages are where they should be. One mmap lock at a time. */
 static void look_where(struct tiermem_relocation *r, u8 tier)
 {
 	struct mm_struct *mm = NULL;
@@ -224,7 +224,7 @@ static void look_where(struct tiermem_relocation *r, u8 tier)
 			mm = r->places[i].mm;
 			mmap_read_lock(mm);
 		}
-		r->moved[i] = tiermem_residency_tier(r->tm, mm, r->places[i].addr) == tier;
+		r->arrived[i] = tiermem_residency_tier(r->tm, mm, r->places[i].addr) == tier;
 	}
 	if (mm)
 		mmap_read_unlock(mm);
@@ -239,7 +239,10 @@ static void count_migrated(struct tiermem_relocation *r, unsigned int pages, boo
 		r->stats.promoted += pages;
 }
 
-/* One side of all pairs that are left; those that did not move are left out. */
+/*
+ * One side of all pairs that are left; those that did not arrive are left out. What
+ * was there already has arrived, what could not even be put on its way is refused.
+ */
 static void migrate_side(struct tiermem_relocation *r, bool cold)
 {
 	const u8 tier = cold ? TM_TIER_SLOW : TM_TIER_FAST;
@@ -250,13 +253,13 @@ static void migrate_side(struct tiermem_relocation *r, bool cold)
 	pages = tiermem_migrate(r->places, r->nr_left, r->pairs[r->left[0]].huge,
 				r->tm->tiers[tier].nid, r->moved);
 	count_migrated(r, pages, cold);
-	for (i = 0; i < r->nr_left; i++)
-		if (!r->moved[i])
-			refuse(r, r->left[i], cold);
 	look_where(r, tier);
-	for (i = 0; i < r->nr_left; i++)
-		if (r->moved[i])
+	for (i = 0; i < r->nr_left; i++) {
+		if (r->arrived[i])
 			r->left[nr++] = r->left[i];
+		else if (!r->moved[i])
+			refuse(r, r->left[i], cold);
+	}
 	r->stats.left += r->nr_left - nr;
 	r->nr_left = nr;
 }
