@@ -2,7 +2,8 @@
 /*
  * The exchanger: batches, and what happens between taking and putting back.
  *
- * For each batch, with the mmap locks held for reading:
+ * For each batch, with the mmap locks held for reading, and between the start and
+ * end of an invalidation if somebody watches the address space:
  *  1. Take all sides out of the page tables, those of one table together.
  *  2. Flush the TLB of each address space, once.
  *  3. Trade pair by pair: freeze both folios, which fails if anybody has come
@@ -18,6 +19,7 @@
 #include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mmap_lock.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
@@ -285,10 +287,65 @@ static void flush_pending(struct batch *batch, bool pending)
 	}
 }
 
+/* MMU notifiers */
+
+#ifdef TIERMEM_HAVE_NOTIFYING_FLUSH
+/*
+ * The range that the sides of one page table span, from place @first of the order
+ * on; returns the place after. KVM zaps all that is in a range, so that it may
+ * not be one for the whole batch.
+ */
+static unsigned int next_range(const struct batch *batch, unsigned int first,
+			       struct mmu_notifier_range *range)
+{
+	const struct tiermem_side *side = &batch->sides[batch->order[first]];
+	const unsigned long table = side->addr & PMD_MASK;
+	unsigned int i;
+
+	*range = (struct mmu_notifier_range) {
+		.mm = side->space->mm, .event = MMU_NOTIFY_CLEAR,
+		.flags = MMU_NOTIFIER_RANGE_BLOCKABLE, .start = ULONG_MAX,
+	};
+	for (i = first; i < 2 * batch->nr; i++) {
+		side = &batch->sides[batch->order[i]];
+		if ((side->addr & PMD_MASK) != table)
+			break;
+		range->start = min(range->start, side->addr);
+		range->end = max(range->end, side->addr + tiermem_size(batch->huge));
+	}
+	return i;
+}
+
+/*
+ * Whoever has the batch's pages in page tables of his own (KVM, a GPU) drops them
+ * and waits until the end. TLBs of devices are told by flush().
+ */
+static void announce(struct batch *batch, bool begins)
+{
+	struct mmu_notifier_range range;
+	unsigned int i;
+
+	if (!mm_has_notifiers(batch->spaces->mm))
+		return;
+	for (i = 0; i < 2 * batch->nr; ) {
+		i = next_range(batch, i, &range);
+		if (begins)
+			static_call(tiermem_invalidate_start)(&range);
+		else
+			static_call(tiermem_invalidate_end)(&range);
+	}
+}
+#else
+static void announce(struct batch *batch, bool begins)
+{
+}
+#endif
+
 /* Batches */
 
 static void exchange_locked(struct batch *batch)
 {
+	announce(batch, true);
 	flush_pending(batch, true);
 	take_all(batch);
 	flush(batch);
@@ -297,6 +354,7 @@ static void exchange_locked(struct batch *batch)
 		trade_huge_pairs(batch);
 	else
 		trade_base_pairs(batch);
+	announce(batch, false);
 }
 
 static void refuse_all(struct batch *batch, enum tiermem_exchange_outcome outcome)
@@ -342,7 +400,7 @@ static enum tiermem_exchange_outcome refuse_spaces(struct batch *batch)
 	unsigned int i;
 
 	for (i = 0; i < batch->nr_spaces && !outcome; i++)
-		outcome = tiermem_refuse_space(batch->spaces[i].mm);
+		outcome = tiermem_refuse_space(batch->spaces[i].mm, batch->nr_spaces == 1);
 	return outcome;
 }
 

@@ -12,7 +12,10 @@
  * Pairs are carried out in batches with one TLB flush for each address space.
  * A batch is a run of consecutive pairs of one size in at most two address
  * spaces, so callers put pairs of the same two address spaces together. Inside
- * a batch the order does not matter. A thread that touches a page under way
+ * a batch the order does not matter. Address spaces that an MMU notifier watches
+ * (KVM, GPUs) are exchanged in batches of their own, between invalidate_range_start
+ * and _end; those that trade with another one are refused, and before 6.6 all are:
+ * there, flushing a TLB does not tell devices. A thread that touches a page under way
  * waits for the rest of its batch (huge: of its pair).
  */
 #ifndef TIERMEM_EXCHANGE_H
@@ -31,7 +34,7 @@ enum tiermem_exchange_outcome {
 	TIERMEM_REFUSED_UNAVAILABLE,	/* the kernel lacks a service */
 	TIERMEM_REFUSED_ARGUMENT,	/* an address is not aligned to the size */
 	TIERMEM_REFUSED_SPACE_BUSY,	/* two mmap locks were not free at a time */
-	TIERMEM_REFUSED_NOTIFIER,	/* an MMU notifier watches the space */
+	TIERMEM_REFUSED_NOTIFIER,	/* an MMU notifier watches; see below */
 	TIERMEM_REFUSED_MAPPING,	/* no mapping, or not private anonymous */
 	TIERMEM_REFUSED_LOCKED,		/* mlock */
 	TIERMEM_REFUSED_USERFAULTFD,	/* registered with userfaultfd */

@@ -10,6 +10,9 @@ ccflags-$(if $(shell grep -l ' folio_remove_rmap_ptes' $(srctree)/include/linux/
 # Large folios that know which address spaces map them, since 6.15.
 ccflags-$(if $(shell grep -l ' _mm_id' $(srctree)/include/linux/mm_types.h),y) += \
 	-DTIERMEM_HAVE_MM_ID
+# Flushing a TLB tells who watches the address space (devices' TLBs), since 6.6.
+ccflags-$(if $(shell grep -l 'mmu_notifier_arch_invalidate_secondary_tlbs' $(srctree)/include/linux/mmu_notifier.h),y) += \
+	-DTIERMEM_HAVE_NOTIFYING_FLUSH
 # Migration targets are allocated by folio, since 6.5.
 ccflags-$(if $(shell grep -l ' new_folio_t' $(srctree)/include/linux/migrate.h),y) += \
 	-DTIERMEM_HAVE_NEW_FOLIO

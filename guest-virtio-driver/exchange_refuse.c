@@ -16,6 +16,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "exchange_side.h"
+#include "kernel_symbols.h"
 
 #ifndef VM_SHADOW_STACK
 #define VM_SHADOW_STACK VM_NONE
@@ -58,10 +59,16 @@ const char *tiermem_exchange_outcome_name(enum tiermem_exchange_outcome outcome)
 	return outcome < ARRAY_SIZE(outcome_names) ? outcome_names[outcome] : NULL;
 }
 
-enum tiermem_exchange_outcome tiermem_refuse_space(struct mm_struct *mm)
+/*
+ * Ranges of two address spaces would be announced one inside of the other, which
+ * the kernel never does.
+ */
+enum tiermem_exchange_outcome tiermem_refuse_space(struct mm_struct *mm, bool alone)
 {
 	mmap_assert_locked(mm);
-	return mm_has_notifiers(mm) ? TIERMEM_REFUSED_NOTIFIER : TIERMEM_EXCHANGED;
+	if (mm_has_notifiers(mm) && !(alone && tiermem_can_notify()))
+		return TIERMEM_REFUSED_NOTIFIER;
+	return TIERMEM_EXCHANGED;
 }
 
 enum tiermem_exchange_outcome tiermem_refuse_vma(struct vm_area_struct *vma)

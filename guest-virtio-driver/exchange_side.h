@@ -84,8 +84,9 @@ void tiermem_cursor_release(struct tiermem_cursor *cursor);
  * nothing and never sleep.
  */
 
+/* The mmap lock is held. @alone: the batch has no other address space. */
+enum tiermem_exchange_outcome tiermem_refuse_space(struct mm_struct *mm, bool alone);
 /* The mmap lock is held. */
-enum tiermem_exchange_outcome tiermem_refuse_space(struct mm_struct *mm);
 enum tiermem_exchange_outcome tiermem_refuse_vma(struct vm_area_struct *vma);
 /* Under the page table's lock. */
 enum tiermem_exchange_outcome tiermem_refuse_entry(pte_t entry);

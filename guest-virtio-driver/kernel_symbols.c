@@ -118,6 +118,29 @@ static_assert(__same_type(page_remove_rmap, tiermem_no_page_remove_rmap));
 DEFINE_SYMBOL(page_remove_rmap, "page_remove_rmap")
 #endif
 
+#ifdef TIERMEM_HAVE_NOTIFYING_FLUSH
+int tiermem_no_invalidate_start(struct mmu_notifier_range *range)
+{
+	return 0;
+}
+DEFINE_SYMBOL(invalidate_start, "__mmu_notifier_invalidate_range_start")
+
+void tiermem_no_invalidate_end(struct mmu_notifier_range *range)
+{
+}
+DEFINE_SYMBOL(invalidate_end, "__mmu_notifier_invalidate_range_end")
+
+bool tiermem_can_notify(void)
+{
+	return have_invalidate_start && have_invalidate_end;
+}
+#else
+bool tiermem_can_notify(void)
+{
+	return false;
+}
+#endif
+
 /* The migration's. */
 
 tiermem_isolated_t tiermem_no_folio_isolate_lru(struct folio *folio)
@@ -160,6 +183,10 @@ const char *tiermem_missing_for_migration(void)
 static void find_for_exchange(void)
 {
 	find_lru_add_drain_all();
+#ifdef TIERMEM_HAVE_NOTIFYING_FLUSH
+	find_invalidate_start();
+	find_invalidate_end();
+#endif
 #ifdef TIERMEM_HAVE_PTE_MAP_LOCK
 	find_pte_offset_map_lock();
 #endif

@@ -14,6 +14,7 @@
 
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/rmap.h>
 #include <linux/static_call.h>
 
@@ -63,6 +64,16 @@ TIERMEM_DECLARE_SYMBOL(page_remove_rmap, void, struct page *page,
 		       struct vm_area_struct *vma, bool compound);
 #endif
 
+#ifdef TIERMEM_HAVE_NOTIFYING_FLUSH
+/*
+ * __mmu_notifier_invalidate_range_start() and _end() of mm/mmu_notifier.c: what
+ * the inline functions of <linux/mmu_notifier.h> call. Start may sleep. The
+ * exchanger has a way without: address spaces that are watched are refused.
+ */
+TIERMEM_DECLARE_SYMBOL(invalidate_start, int, struct mmu_notifier_range *range);
+TIERMEM_DECLARE_SYMBOL(invalidate_end, void, struct mmu_notifier_range *range);
+#endif
+
 /*
  * Of mm/vmscan.c and mm/migrate.c, with their own contracts. The migration's
  * alone. folio_isolate_lru() returned 0 for success before 6.3.
@@ -82,6 +93,9 @@ TIERMEM_DECLARE_SYMBOL(migrate_pages, int, struct list_head *from,
 		       unsigned long private, enum migrate_mode mode, int reason,
 		       unsigned int *succeeded);
 TIERMEM_DECLARE_SYMBOL(putback_movable_pages, void, struct list_head *pages);
+
+/* May ranges of watched address spaces be announced as about to change? */
+bool tiermem_can_notify(void);
 
 /* The first service that the exchanger needs and the kernel lacks, or NULL. */
 const char *tiermem_missing_for_exchange(void);
