@@ -15,7 +15,9 @@ from tiermem_build import module, paths
 
 FOLDER = Path(__file__).parent / "exchange_test"
 DRIVER = paths.TOP / "guest-virtio-driver"
-SHARED = ["exchange*.[ch]", "exchange.mk", "kernel_symbols.[ch]"]
+SHARED = ["exchange*.[ch]", "exchange.mk", "kernel_symbols.[ch]", "relocate.[ch]", "migrate.[ch]", "residency.[ch]",
+          "page_table.h", "spaces.h", "tiering.h", "sampler.h", "tiermem.h", "trace.h", "policy/policy.h",
+          "policy/range_set.h"]
 NAME = "tiermem_exchange_test"
 
 
@@ -24,9 +26,11 @@ def build_module(series):
     with tempfile.TemporaryDirectory(prefix="tiermem-exchange-") as folder:
         source = Path(folder) / "exchange_test"
         source.mkdir()
-        for file in [FOLDER / "Kbuild", *FOLDER.glob("*.[ch]"),
-                     *(file for pattern in SHARED for file in DRIVER.glob(pattern))]:
+        for file in [FOLDER / "Kbuild", *FOLDER.glob("*.[ch]")]:
             shutil.copy2(file, source)
+        for file in (file for pattern in SHARED for file in DRIVER.glob(pattern)):
+            (source / file.relative_to(DRIVER)).parent.mkdir(exist_ok=True)
+            shutil.copy2(file, source / file.relative_to(DRIVER))
         return next(built for built in module.build(source, series, paths.BUILD / "test-modules" / series)
                     if built.stem == NAME)
 

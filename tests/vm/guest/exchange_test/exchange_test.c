@@ -17,6 +17,7 @@
 
 #include "exchange.h"
 #include "exchange_test.h"
+#include "hostile_plan.h"
 #include "kernel_symbols.h"
 
 #define MAX_SPACES 16
@@ -37,9 +38,10 @@ struct run {
 	struct mm_struct *spaces[MAX_SPACES];
 	struct page *page;		/* of the first pair's cold side, if trouble wants it */
 	struct mmu_notifier notifier;
+	unsigned int announced, ended;	/* invalidations of the first pair's cold page */
 };
 
-static struct mm_struct *mm_of(pid_t pid)
+struct mm_struct *exchange_test_mm(pid_t pid)
 {
 	struct task_struct *task;
 	struct mm_struct *mm = NULL;
@@ -67,7 +69,7 @@ static struct mm_struct *space_of(struct run *run, pid_t pid)
 			return run->spaces[i];
 	if (i == MAX_SPACES)
 		return NULL;
-	run->spaces[i] = mm_of(pid);
+	run->spaces[i] = exchange_test_mm(pid);
 	if (!run->spaces[i])
 		return NULL;
 	run->pids[i] = pid;
@@ -167,18 +169,42 @@ static int lock_page_meanwhile(struct run *run)
 	return 0;
 }
 
-static const struct mmu_notifier_ops no_notifications;
+static int range_starts(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct run *run = container_of(notifier, struct run, notifier);
+	unsigned long addr = run->pairs[0].cold.addr;
 
+	run->announced += addr >= range->start && addr < range->end;
+	return 0;
+}
+
+static void range_ends(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct run *run = container_of(notifier, struct run, notifier);
+	unsigned long addr = run->pairs[0].cold.addr;
+
+	run->ended += addr >= range->start && addr < range->end;
+}
+
+static const struct mmu_notifier_ops notifications = {
+	.invalidate_range_start = range_starts,
+	.invalidate_range_end = range_ends,
+};
+
+/* What is exchanged has to be announced, and the announcement ended. */
 static int notify_meanwhile(struct run *run)
 {
 	int ret;
 
-	run->notifier.ops = &no_notifications;
+	run->notifier.ops = &notifications;
 	ret = mmu_notifier_register(&run->notifier, run->pairs[0].cold.mm);
 	if (ret)
 		return ret;
 	exchange(run);
 	mmu_notifier_unregister(&run->notifier, run->pairs[0].cold.mm);
+	if (run->announced != run->ended ||
+	    (run->stats.pairs[TIERMEM_EXCHANGED] && !run->announced))
+		return -EIO;
 	return 0;
 }
 
@@ -347,6 +373,8 @@ static long exchange_test_ioctl(struct file *file, unsigned int command, unsigne
 		return run_call(argument);
 	case EXCHANGE_TEST_NAME:
 		return name_call(argument);
+	case EXCHANGE_TEST_PLAN:
+		return exchange_test_plan_call(argument);
 	default:
 		return -ENOTTY;
 	}

@@ -46,7 +46,27 @@ struct exchange_test_name {
 	char name[28];			/* answer; empty: there is no such outcome */
 };
 
+/* A step of a plan, as struct tm_move, and what the policy is told about it. */
+struct exchange_test_step {
+	__u64 promote_space, promote_addr;
+	__u64 demote_space, demote_addr;
+	__u32 pages, huge, gain, reserved;
+	__u64 done[8], refused_promote[8], refused_demote[8];
+	__u32 told, unused;		/* times */
+};
+
+/* Carried out by the driver's relocate.c. Space 1 is the caller, 2 is `other`; there are no others. */
+struct exchange_test_plan {
+	__u64 steps;			/* struct exchange_test_step * */
+	__u32 nr;
+	__s32 other;
+	/* Answers, in pages but for `outcomes` and `huge` (pairs). */
+	__u64 outcomes[EXCHANGE_TEST_OUTCOMES];
+	__u64 huge, promoted, demoted, migrated, looked_at;
+};
+
 #define EXCHANGE_TEST_RUN _IOWR('x', 1, struct exchange_test_call)
 #define EXCHANGE_TEST_NAME _IOWR('x', 2, struct exchange_test_name)
+#define EXCHANGE_TEST_PLAN _IOWR('x', 3, struct exchange_test_plan)
 
 #endif /* EXCHANGE_TEST_H */
