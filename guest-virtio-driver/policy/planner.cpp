@@ -72,9 +72,12 @@ Runs::Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t ran
       edge_(false), slot_(0), leaf_(kNone), at_(0), started_(false), set_{}, window_(0), huge_(false), page_(kPages) {}
 
 bool Runs::wanted(const Node& node) const {
-    if (direction_ == Direction::kPromote)
-        return node.hottest != 0 && (edge_ ? node.hottest >= rank_ : node.hottest > rank_);
-    return node.coldest != kNone && (edge_ ? node.coldest <= rank_ : node.coldest < rank_);
+    const bool promote = direction_ == Direction::kPromote;
+    const bool beyond = promote ? node.hottest != 0 && node.hottest + edge_ > rank_
+                                : node.coldest != kNone && node.coldest < rank_ + edge_;
+    if (!beyond || node.detail != kNone)
+        return beyond; // with a detail the ranks are those of pages that can move
+    return node.blocked == 0 && (promote ? node.present_pages > node.fast_pages : node.fast_pages != 0);
 }
 
 // The next leaf with anything for this pass; false when both passes are over.
