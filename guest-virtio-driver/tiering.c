@@ -16,6 +16,7 @@
 #include <linux/virtio_config.h>
 #include <linux/vmstat.h>
 
+#include "kernel_tiering.h"
 #include "residency.h"
 #include "tiering.h"
 #include "tiermem.h"
@@ -479,6 +480,30 @@ static int start(struct tiermem_tiering *t)
 	return ret;
 }
 
+static void face_kernel(struct tiermem_tiering *t)
+{
+	if (t->own_kernel)
+		tiermem_kernel_tiering_own();
+	else
+		tiermem_kernel_tiering_warn(&t->tm->vdev->dev);
+}
+
+int tiermem_tiering_own_kernel(struct tiermem *tm, bool own)
+{
+	struct tiermem_tiering *t = &tm->tiering;
+	int ret = 0;
+
+	mutex_lock(&t->control);
+	if (own && t->thread)
+		ret = tiermem_kernel_tiering_own();
+	else if (!own)
+		tiermem_kernel_tiering_release();
+	if (!ret)
+		t->own_kernel = own;
+	mutex_unlock(&t->control);
+	return ret;
+}
+
 int tiermem_tiering_start(struct tiermem *tm)
 {
 	struct tiermem_tiering *t = &tm->tiering;
@@ -487,6 +512,8 @@ int tiermem_tiering_start(struct tiermem *tm)
 	mutex_lock(&t->control);
 	if (!t->thread)
 		ret = start(t);
+	if (!ret)
+		face_kernel(t);
 	mutex_unlock(&t->control);
 	return ret;
 }
@@ -500,6 +527,7 @@ void tiermem_tiering_stop(struct tiermem *tm)
 		WRITE_ONCE(t->stopping, true);
 		kthread_stop(t->thread);
 		t->thread = NULL;
+		tiermem_kernel_tiering_release();
 		mutex_lock(&t->lock);
 		stop_sampling(t);
 		release(t);

@@ -171,3 +171,18 @@ def test_on_and_off(guest):
     tiers.tiering(guest, True)
     tiers.tiering(guest, True)  # again does no harm
     tiers.until(lambda: counter(guest, "epochs") > epochs, lambda: "no epoch")
+
+
+def test_the_kernels_own_tiering(guest):
+    """Is warned of, turned off when the driver is told to own it, and back as it was when tiering is off."""
+    switch = "/proc/sys/kernel/numa_balancing"
+    assert "NUMA balancing moves pages too" in guest.console
+    guest.run(f"echo 1 >{switch}; echo 1 >$(echo {TIERING})/own_kernel_tiering")
+    assert guest.run(f"cat {switch}").output == "0\n"
+    tiers.tiering(guest, False)
+    assert guest.run(f"cat {switch}").output == "1\n"
+    tiers.tiering(guest, True)
+    assert guest.run(f"cat {switch}").output == "0\n"
+    guest.run(f"echo 0 >$(echo {TIERING})/own_kernel_tiering")
+    assert guest.run(f"cat {switch}").output == "1\n"
+    guest.run(f"echo 0 >{switch}")
