@@ -262,21 +262,31 @@ static int walk(void *context, uint64_t space, uint64_t start, uint64_t end,
 	return ret;
 }
 
+/* In slices, so that whoever looks sees the counters grow. */
+static void carry_out_slices(struct tiermem_tiering *t, unsigned int nr)
+{
+	unsigned int done = 0, slice;
+
+	while (done < nr && !READ_ONCE(t->stopping)) {
+		slice = min_t(unsigned int, nr - done, TIERMEM_RELOCATE_PAIRS);
+		done += tiermem_relocate(t->relocation, t->moves + done, slice, &t->stopping);
+		t->moved = t->relocation->stats;
+	}
+}
+
 /* Carry out steps, and learn what a page costs. */
 static unsigned long carry_out(struct tiermem_tiering *t, unsigned int nr)
 {
-	struct tiermem_relocate_stats *stats = &t->relocation->stats;
-	const u64 before = stats->promoted + stats->demoted;
+	const u64 before = t->moved.promoted + t->moved.demoted;
 	const u64 start = local_clock();
 	u64 pages, ns;
 
-	tiermem_relocate(t->relocation, t->moves, nr, &t->stopping);
+	carry_out_slices(t, nr);
 	ns = local_clock() - start;
 	spend(t, TIERMEM_STAGE_MOVE, ns);
-	pages = stats->promoted + stats->demoted - before;
+	pages = t->moved.promoted + t->moved.demoted - before;
 	if (pages)
 		t->page_ns = (3 * t->page_ns + div64_u64(ns, pages)) / 4;
-	t->moved = *stats;
 	return pages;
 }
 
