@@ -83,6 +83,12 @@ TIERMEM_DECLARE_SYMBOL(migrate_pages, int, struct list_head *from,
 		       unsigned int *succeeded);
 TIERMEM_DECLARE_SYMBOL(putback_movable_pages, void, struct list_head *pages);
 
+/* set_numabalancing_state() of kernel/sched/core.c. May sleep. */
+TIERMEM_DECLARE_SYMBOL(set_numabalancing_state, void, bool enabled);
+
+/* The address of a variable of the kernel, or NULL. May sleep. */
+void *tiermem_kernel_data(const char *name);
+
 /* The first service that the exchanger needs and the kernel lacks, or NULL. */
 const char *tiermem_missing_for_exchange(void);
 /* The same for the migration of single pages. */

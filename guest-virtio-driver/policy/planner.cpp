@@ -7,6 +7,9 @@ namespace tiermem {
 namespace {
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 constexpr uint8_t kBlockedEpochs = 16;
+// A pair must gain an eighth of what it gives up besides its copies: less is
+// within what both estimates may be wrong.
+constexpr uint64_t kMargin = 8;
 
 uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -54,7 +57,7 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
     while (budget >= 2 && meet.find_hopeful() && meet.find_fast()) {
         const uint64_t gained = rank_heat(static_cast<uint16_t>(meet.high));
         const uint64_t lost = rank_heat(static_cast<uint16_t>(meet.low));
-        if (gained < sat_add(lost, 2 * terms.copy_heat))
+        if (gained < sat_add(lost + lost / kMargin, 2 * terms.copy_heat))
             break;
         const uint64_t n = lesser(lesser(meet.hopeful, meet.fast), budget / 2);
         goal.pairs += n;

@@ -52,10 +52,10 @@ uint16_t LeafRank::certain(uint8_t code) const {
         return 0;
     int rank = certain_base_;
     if (detail_) {
-        // A quarter of a standard deviation of the gamma posterior below its
-        // mean: more caution loses more heat than it saves moves (docs/policy.md).
+        // Half a standard deviation of the gamma posterior below its mean: more
+        // caution loses more heat than it saves moves (docs/policy.md).
         const uint32_t value = code_value(code) + prior_;
-        rank += log16(sat_sub(value, sqrt_about(uint64_t{value} * kSampleUnits) / 4));
+        rank += log16(sat_sub(value, sqrt_about(uint64_t{value} * kSampleUnits) / 2));
     }
     return surcharged(rank);
 }

@@ -194,3 +194,18 @@ def test_the_host_sees_what_is_hot(guest):
     tiers.until(lambda: share_of_hot() > 0.75, lambda: curve(guest), SLOW_HOST, pause=0.5)
     assert curve(guest)[-1][0] <= sum(tier["size"] for tier in tiers.device(guest)["tiers"])
     heat.end()
+
+
+def test_the_kernels_own_tiering(guest):
+    """Is warned of, turned off when the driver is told to own it, and back as it was when tiering is off."""
+    switch = "/proc/sys/kernel/numa_balancing"
+    assert "NUMA balancing moves pages too" in guest.console
+    guest.run(f"echo 1 >{switch}; echo 1 >$(echo {TIERING})/own_kernel_tiering")
+    assert guest.run(f"cat {switch}").output == "0\n"
+    tiers.tiering(guest, False)
+    assert guest.run(f"cat {switch}").output == "1\n"
+    tiers.tiering(guest, True)
+    assert guest.run(f"cat {switch}").output == "0\n"
+    guest.run(f"echo 0 >$(echo {TIERING})/own_kernel_tiering")
+    assert guest.run(f"cat {switch}").output == "1\n"
+    guest.run(f"echo 0 >{switch}")
