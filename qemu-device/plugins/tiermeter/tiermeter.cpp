@@ -57,6 +57,8 @@ std::vector<Tier> find_tiers(const Options& options) {
                           .node = range.node,
                           .tier = range.tier,
                           .latency = range.latency});
+    if (options.hypervisor.fast)
+        return make_hypervisor_tiers(ranges, options.latency, options.bandwidth);
     return make_tiers(ranges, options.latency, options.bandwidth);
 }
 
@@ -69,7 +71,8 @@ public:
           instructions_(instructions), accesses_({.llc = options.llc,
                                                   .vcpus = vcpus,
                                                   .instruction_ns = instruction_ns_,
-                                                  .hit_latency = options.hit_latency}),
+                                                  .hit_latency = options.hit_latency,
+                                                  .hypervisor = options.hypervisor}),
           log_(options.log), ticker_(options.interval, [this] { sample(since_start()); }) {
         if (tlb_entries_)
             qemu_meter_fix_tlb(static_cast<unsigned>(std::countr_zero(tlb_entries_)));

@@ -98,7 +98,12 @@ void LibvirtHost::call(Work work, std::chrono::milliseconds limit, Reply reply) 
         }
     };
     std::thread([in_thread = std::move(in_thread), waiting]() mutable {
-        auto outcome = std::make_shared<Outcome<json>>(in_thread());
+        std::shared_ptr<Outcome<json>> outcome;
+        {
+            // What the work holds is let go of before anybody hears that it is done.
+            const auto once = std::move(in_thread);
+            outcome = std::make_shared<Outcome<json>>(once());
+        }
         // What holds timers is let go of by the main loop's thread.
         on_main_loop([waiting = std::move(waiting), outcome] { waiting->settle(*outcome); });
     }).detach();
