@@ -6,7 +6,6 @@
 // page by page, and does to them what programs do to memory (dropping, protecting, moving, forking, ...). The first
 // process also has an exchanger of random pairs of all regions, of both processes, and one that reads memory by
 // process_vm_readv(). Prints "checked=PAGES wrong=PAGES" of each process, the outcomes, and what was met under way.
-#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <ctime>
@@ -15,21 +14,14 @@
 #include <sys/wait.h>
 #include <thread>
 
-#include "kit.hpp"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
+#include "region.hpp"
 
 namespace {
 
-constexpr int processes = 2, workers = 2;
-constexpr std::size_t base_pages = 1024, huge_pages = 3;
-constexpr std::size_t words = kit::page / 8;
+using chaos::Region, chaos::Tally;
 
-struct Tally {
-    std::atomic<std::uint64_t> checked, wrong;
-};
+constexpr int processes = 2, workers = 2;
+constexpr std::size_t base_pages = 1024, huge_pages = 3, huge_bytes = huge_pages * kit::huge_page;
 
 // Lives in memory that both processes share. Addresses are valid in the process that owns them.
 struct Shared {
@@ -43,163 +35,16 @@ struct Shared {
 
 Shared* shared;
 
-// Memory of one worker, of pages of one size. A page's content is known by its generation: 0 is zero.
-class Region {
-public:
-    Region(kit::Size size, std::uint64_t key)
-        : size_(size), key_(key), bytes_(size == kit::Size::huge ? huge_pages * kit::huge_page : base_pages * kit::page),
-          memory_(kit::map(bytes_, size)), spare_(kit::map(bytes_, size)), generations_(bytes_ / kit::page) {}
-
-    [[nodiscard]] std::byte* memory() const { return memory_; }
-    [[nodiscard]] std::size_t pages() const { return generations_.size(); }
-    [[nodiscard]] kit::Size size() const { return size_; }
-
-    void write(std::size_t index) {
-        std::uint64_t* page = at(index);
-        const std::uint64_t generation = ++newest_;
-        for (std::size_t i = 0; i < words; ++i)
-            page[i] = expected(index, i, generation);
-        generations_[index] = generation;
-    }
-
-    // Writes most of the pages that were dropped.
-    void refill() {
-        for (std::size_t index = 0; index < pages(); ++index)
-            if (generations_[index] == 0 && index % 16)
-                write(index);
-    }
-
-    [[nodiscard]] bool right(std::size_t index) const {
-        const volatile std::uint64_t* page = at(index);
-        for (std::size_t i = 0; i < words; ++i)
-            if (page[i] != expected(index, i, generations_[index]))
-                return false;
-        return true;
-    }
-
-    void advise(std::size_t first, std::size_t count, int advice) {
-        madvise(at(first), count * kit::page, advice); // may be refused: that is part of it
-        if (advice == MADV_DONTNEED)
-            std::fill_n(generations_.begin() + static_cast<std::ptrdiff_t>(first), count, 0);
-    }
-
-    void map_anew() {
-        if (mmap(memory_, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-            kit::fail("mmap");
-        madvise(memory_, bytes_, size_ == kit::Size::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-        std::fill(generations_.begin(), generations_.end(), 0);
-    }
-
-    // Read-only and back.
-    void protect(std::size_t first, std::size_t count) const {
-        if (mprotect(at(first), count * kit::page, PROT_READ) != 0)
-            kit::fail("mprotect");
-        std::this_thread::yield();
-        if (mprotect(at(first), count * kit::page, PROT_READ | PROT_WRITE) != 0)
-            kit::fail("mprotect");
-    }
-
-    void lock(std::size_t first, std::size_t count) const {
-        mlock(at(first), count * kit::page);
-        std::this_thread::yield();
-        munlock(at(first), count * kit::page);
-    }
-
-    // To another address and back.
-    void move() {
-        void* moved = mremap(memory_, bytes_, bytes_, MREMAP_MAYMOVE | MREMAP_FIXED, spare_);
-        if (moved != spare_)
-            kit::fail("mremap");
-        std::this_thread::yield();
-        if (mremap(spare_, bytes_, bytes_, MREMAP_MAYMOVE | MREMAP_FIXED, memory_) != memory_)
-            kit::fail("mremap");
-        if (mmap(spare_, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-            kit::fail("mmap");
-    }
-
-private:
-    [[nodiscard]] std::uint64_t* at(std::size_t index) const {
-        return reinterpret_cast<std::uint64_t*>(memory_ + index * kit::page);
-    }
-
-    [[nodiscard]] std::uint64_t expected(std::size_t index, std::size_t word, std::uint64_t generation) const {
-        if (generation == 0)
-            return 0;
-        return kit::content(reinterpret_cast<void*>(key_ + index * kit::page + 8 * word), generation);
-    }
-
-    kit::Size size_;
-    std::uint64_t key_;
-    std::size_t bytes_;
-    std::byte* memory_;
-    std::byte* spare_;
-    std::vector<std::uint64_t> generations_;
-    std::uint64_t newest_ = 0;
-};
-
-void check(const Region& region, std::size_t index, Tally& tally) {
-    ++tally.checked;
-    if (region.right(index))
-        return;
-    if (tally.wrong++ < 5)
-        fprintf(stderr, "wrong: page %zu of %p\n", index, static_cast<void*>(region.memory()));
-}
-
-// A child verifies its copy of some pages while the parent writes to its own.
-void fork_and_check(Region& region, std::size_t first, std::size_t count, Tally& tally) {
-    const pid_t pid = fork();
-    if (pid < 0)
-        kit::fail("fork");
-    if (pid == 0) {
-        for (std::size_t i = first; i < first + count; ++i)
-            check(region, i, tally);
-        _exit(0);
-    }
-    for (std::size_t i = first; i < first + count; i += 3)
-        region.write(i);
-    waitpid(pid, nullptr, 0);
-}
-
-// Disturbances that leave huge pages, or split them by dropping a part.
-unsigned huge_disturbance(std::mt19937& random) {
-    constexpr std::array<unsigned, 8> choice{0, 0, 0, 3, 3, 4, 6, 11};
-    return choice[random() % choice.size()];
-}
-
-void disturb(Region& region, std::mt19937& random, Tally& tally) {
-    const std::size_t first = random() % region.pages();
-    const std::size_t count = std::min<std::size_t>(1 + random() % 64, region.pages() - first);
-    switch (shared->huge_only ? huge_disturbance(random) : random() % 12) {
-    case 0:
-    case 1:
-        return region.advise(first, count, MADV_DONTNEED);
-    case 2:
-        return region.advise(0, region.pages(), MADV_DONTNEED);
-    case 3:
-        return region.map_anew();
-    case 4:
-    case 5:
-        return region.protect(first, count);
-    case 6:
-        return region.move();
-    case 7:
-        return region.lock(first, count);
-    case 8:
-        return region.advise(0, region.pages(), MADV_COLLAPSE);
-    case 9:
-        return region.advise(first, count, MADV_PAGEOUT);
-    default:
-        return fork_and_check(region, first, count, tally);
-    }
-}
-
 void work(int process, int worker) {
     Tally& tally = shared->tallies[process];
     const std::uint64_t key = (static_cast<std::uint64_t>(process * workers + worker) + 1) << 40;
     std::vector<Region> regions;
     std::mt19937 random(static_cast<unsigned>(key >> 40));
-    regions.emplace_back(shared->huge_only ? kit::Size::huge : kit::Size::base, key);
-    regions.emplace_back(kit::Size::huge, key << 1);
+    if (shared->huge_only)
+        regions.emplace_back(kit::Size::huge, huge_bytes, key);
+    else
+        regions.emplace_back(kit::Size::base, base_pages * kit::page, key);
+    regions.emplace_back(kit::Size::huge, huge_bytes, key << 1);
     for (int i = 0; i < 2; ++i) {
         // One half here, one half there, so that there is something to exchange.
         kit::set_policy(kit::mpol_preferred, (worker + i) % 2);
@@ -216,15 +61,15 @@ void work(int process, int worker) {
         region.refill();
         for (int i = 0; i < (shared->huge_only ? 50 : 400); ++i) {
             const std::size_t index = random() % region.pages();
-            check(region, index, tally);
+            chaos::check(region, index, tally);
             if (random() % 4)
                 region.write(index);
         }
-        disturb(region, random, tally);
+        chaos::disturb(region, random, tally, shared->huge_only);
     }
     for (const Region& region : regions)
         for (std::size_t index = 0; index < region.pages(); ++index)
-            check(region, index, tally);
+            chaos::check(region, index, tally);
 }
 
 // The exchanger
