@@ -196,6 +196,17 @@ def test_the_host_sees_what_is_hot(guest):
     heat.end()
 
 
+def test_an_idle_guest_sleeps(guest):
+    """Where nothing runs, the driver wakes up twice a second at most: issue 7."""
+    seconds = 10
+    guest.run("sleep 8")
+    tiers.trace(guest, "sched/sched_waking", "workqueue/workqueue_execute_start")
+    guest.run(f"sleep {seconds}; echo 0 >/sys/kernel/tracing/tracing_on")
+    woken = guest.run(r"grep -cE 'sched_waking: comm=tiermem |execute_start: .*\[virtio_tiermem\]' /sys/kernel/tracing/trace",
+                      check=False).output
+    assert int(woken) <= 2 * seconds + 2
+
+
 def test_the_kernels_own_tiering(guest):
     """Is warned of, turned off when the driver is told to own it, and back as it was when tiering is off."""
     switch = "/proc/sys/kernel/numa_balancing"
