@@ -124,13 +124,13 @@ def test_what_is_bound_stays(guest):
 
 
 def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
-    """Half of the room is taken while a program works: the quota is met, the cold part pays for it, and nothing is
+    """A third of the room is taken while a program works: the quota is met, the cold part pays for it, and nothing is
     swapped, reclaimed from page tables or killed."""
     heat = Heat(guest)
     becomes_fast(heat)
     before = tiers.values(guest, "actual")[0]
     killed = tiers.kills(guest)
-    tiers.resize(guest, before - 40 * MIB)
+    tiers.resize(guest, before - 32 * MIB)
     assert tiers.kills(guest) == killed
     cold = heat.nodes("cold")
     becomes_fast(heat, 0.8)
