@@ -8,6 +8,7 @@ that were finished before are taken from the cache; `docs/tiering-bench.md` says
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -226,6 +227,7 @@ def main(words):
     chosen = options(words)
     from tiermem_build import host
     host.ensure()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an interrupt, too, shows what is finished
     done, failures = run_all(chosen)
     table = by_cell(compared(done), set(chosen.peer) | {"ideal"})
     if table:

@@ -77,6 +77,21 @@ def test_quota_that_cannot_be_reached(guest):
     tiers.resize(guest, 512 * MIB, 512 * MIB)
 
 
+@tiers.newest_kernel_unless_full
+def test_blocks_larger_than_pages(boot, kernel):
+    """Where the host's pages are larger no less than a block is surrendered, also when all that is left to take is
+    memory in use. [TM-DRV-REQ-5]"""
+    machine = boot(kernel=kernel, backend="hugetlb", fast=256 * MIB, slow=256 * MIB)
+    tiers.wait_probed(machine)
+    machine.events()
+    tiers.set_quota(machine, fast=0, slow=0)
+    tiers.until(lambda: set(tiers.states(machine)) <= {"waiting", "broken"}, lambda: tiers.states(machine))
+    assert tiers.states(machine) == ["waiting"] * 2
+    assert all(tier["actual"] % (2 * MIB) == 0 for tier in tiers.tiers(machine))
+    assert [event for event in machine.events() if event["event"] == "TIERMEM_GUEST_ERROR"] == []
+    tiers.resize(machine, 256 * MIB, 256 * MIB)
+
+
 @pytest.mark.quick
 def test_a_tier_does_not_wait_for_another(guest):
     """One tier has far to go to a quota it cannot reach: the other reaches its own all the same, and the guest learns

@@ -100,8 +100,10 @@ def test_cpus_and_module_come_and_go():
         # A CPU that has lost the settings of its records delivers some without address.
         assert int(samples.counters(vm)["foreign"]) == foreign
         for _ in range(5):
-            vm.run(f"rmmod virtio_tiermem && modprobe virtio_tiermem && cd {samples.SAMPLER} && "
-                   "echo 61 >period && echo 1 >enabled && sleep 0.2", timeout=120)
+            vm.run("rmmod virtio_tiermem && modprobe virtio_tiermem")
+            tiers.tiering(vm, False)  # which samples by itself
+            samples.set_up(vm, period=61, enabled=1)
+            vm.run("sleep 0.2")
         vm.run("kill $(cat /tmp/pids)")
         assert samples.counters(vm)["source"] == "pebs"
 
