@@ -66,6 +66,7 @@ struct tiermem_sampler_cpu {
 	struct tiermem_sampler_stats stats;
 };
 
+struct perf_event;
 struct tiermem_sampler;
 
 /*
@@ -150,6 +151,13 @@ __printf(3, 4)
 void tiermem_sampler_reason(struct tiermem_sampler *sampler,
 			    const struct tiermem_source *source,
 			    const char *format, ...);
+
+/*
+ * For sources with a perf event on each CPU (NULL where there is none): give all
+ * of them a new period, in their own unit. 0, or the error of one that refused.
+ */
+int tiermem_sampler_perf_period(struct perf_event * __percpu *events,
+				u64 period);
 
 /* Room left in a ring, as its producer sees it. */
 static inline u32 tiermem_ring_room(const struct tiermem_ring *ring)
