@@ -32,6 +32,11 @@ const char *tiermem_event_name(enum tiermem_event event)
 	return names[event];
 }
 
+const char *tiermem_sampler_source_name(unsigned int nth)
+{
+	return sources[nth]->name;
+}
+
 void tiermem_sampler_reason(struct tiermem_sampler *sampler,
 			    const struct tiermem_source *source,
 			    const char *format, ...)

@@ -135,6 +135,8 @@ int tiermem_sampler_set_budget(struct tiermem_sampler *sampler, u32 permille);
 int tiermem_sampler_set_event(struct tiermem_sampler *sampler,
 			      enum tiermem_event event);
 const char *tiermem_event_name(enum tiermem_event event);
+/* Of the nth source, in the order in which they are tried, and of reasons[]. */
+const char *tiermem_sampler_source_name(unsigned int nth);
 /*
  * Take up to @max records of @cpu's ring. One consumer at a time. Returns how
  * many; 0 when the ring is empty.
