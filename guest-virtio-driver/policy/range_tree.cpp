@@ -26,9 +26,10 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
     *this = RangeTree{};
     bits_ = bits;
     split_samples_ = kMinSplitSamples;
-    const unsigned cache_bits = log2_floor(bytes) - 7;
+    const unsigned magnitude = log2_floor(bytes | kMinBytes / 2); // the space's head is not counted
+    const unsigned cache_bits = magnitude - 7;
     cache_mask_ = (uint64_t{1} << cache_bits) - 1;
-    const unsigned top_bits = (log2_floor(bytes) - 8) & ~1U;
+    const unsigned top_bits = (magnitude - 8) & ~1U;
     top_shift_ = bits - (top_bits < kTopBits ? top_bits : kTopBits);
     auto* at = static_cast<unsigned char*>(memory);
     uint32_t left = bytes;

@@ -124,13 +124,13 @@ def test_what_is_bound_stays(guest):
 
 
 def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
-    """Half of the room is taken while a program works: the quota is met, the cold part pays for it, and nothing is
+    """A third of the room is taken while a program works: the quota is met, the cold part pays for it, and nothing is
     swapped, reclaimed from page tables or killed."""
     heat = Heat(guest)
     becomes_fast(heat)
     before = tiers.values(guest, "actual")[0]
     killed = tiers.kills(guest)
-    tiers.resize(guest, before - 40 * MIB)
+    tiers.resize(guest, before - 32 * MIB)
     assert tiers.kills(guest) == killed
     cold = heat.nodes("cold")
     becomes_fast(heat, 0.8)
@@ -194,6 +194,17 @@ def test_the_host_sees_what_is_hot(guest):
     tiers.until(lambda: share_of_hot() > 0.75, lambda: curve(guest), SLOW_HOST, pause=0.5)
     assert curve(guest)[-1][0] <= sum(tier["size"] for tier in tiers.device(guest)["tiers"])
     heat.end()
+
+
+def test_an_idle_guest_sleeps(guest):
+    """Where nothing runs, the driver wakes up twice a second at most: issue 7."""
+    seconds = 10
+    guest.run("sleep 8")
+    tiers.trace(guest, "sched/sched_waking", "workqueue/workqueue_execute_start")
+    guest.run(f"sleep {seconds}; echo 0 >/sys/kernel/tracing/tracing_on")
+    woken = guest.run(r"grep -cE 'sched_waking: comm=tiermem |execute_start: .*\[virtio_tiermem\]' /sys/kernel/tracing/trace",
+                      check=False).output
+    assert int(woken) <= 2 * seconds + 2
 
 
 def test_the_kernels_own_tiering(guest):
