@@ -43,6 +43,7 @@ def places(tmp_path):
     return ["--socket", f"{tmp_path}/*.qmp", "--timeout", "60s"]
 
 
+@pytest.mark.full
 def test_every_command_on_a_machine_that_runs(machine, places):
     one = machine("web1")
     (seen,) = json.loads(run("list", "--json", *places))
@@ -65,7 +66,7 @@ def test_every_command_on_a_machine_that_runs(machine, places):
     shown = run("show", "web1", *places)
     assert "320M" in shown and "guaranteed" in shown and "driver ready" in shown
     table = run("top", "--once", "--interval", "100ms", *places).splitlines()
-    assert table[2].split()[:6] == ["web1", "guara", "300", "320M", "320M", table[2].split()[5]]
+    assert table[2].split()[:6] == ["web1", "guar", "300", "320M", "320M", table[2].split()[5]]
     assert 'tiermem_tier_actual_bytes{machine="web1",tier="slow"} 469762048' in run("export", "--once", *places)
 
 

@@ -184,6 +184,11 @@ def test_pebs_and_meter_agree(boot, tmp_path):
     assert counted == [pytest.approx(missed, rel=0.01)] * len(events), output
 
 
+def test_a_clock_for_several_vcpus_is_refused(plugin, tmp_path):
+    words = refusal(["-icount", "shift=0,sleep=off", "-smp", "2", "-plugin", f"{plugin},log={tmp_path}/l,clock=on"])
+    assert "clock=on needs a machine with one vCPU" in words
+
+
 def test_hotplug_is_refused(plugin, tmp_path):
     assert "maxcpus" in refusal(["-plugin", f"{plugin},counts={tmp_path}/c", "-smp", "1,maxcpus=2"])
 

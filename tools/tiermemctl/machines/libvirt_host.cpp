@@ -67,6 +67,7 @@ virConnectPtr LibvirtHost::connection() {
     if (connection_ != nullptr && virConnectIsAlive(connection_) != 1) {
         virConnectClose(connection_);
         connection_ = nullptr;
+        generation_++; // who has asked for events on it hears of no more
     }
     if (connection_ == nullptr) {
         connection_ = virConnectOpen(uri_.c_str());

@@ -21,6 +21,11 @@ struct Column {
     std::function<std::string(const Row&)> cell;
 };
 
+// guar, burst, best: the class up to where it can be told from others.
+std::string short_class(const std::string& service_class) {
+    return service_class.substr(0, service_class.starts_with("burst") ? 5 : 4);
+}
+
 std::string rate(std::optional<double> per_second) {
     return per_second ? format_short(static_cast<uint64_t>(*per_second)) : "-";
 }
@@ -36,8 +41,8 @@ std::string maybe(std::optional<uint64_t> bytes) {
 // The least wide terminals have 80 columns: the sum of what is always shown, but for the last.
 const std::vector<Column>& columns() {
     static const std::vector<Column> all = {
-        {"CLASS", 10, 110, true, [](const Row& row) { return row.service_class; }},
-        {"CLASS", 5, 0, true, [](const Row& row) { return row.service_class.substr(0, 5); }},
+        {"CLASS", 11, 110, true, [](const Row& row) { return row.service_class; }},
+        {"CLASS", 5, 0, true, [](const Row& row) { return short_class(row.service_class); }},
         {"WT", 5, 0, false, [](const Row& row) { return fmt::format("{}", row.weight); }},
         {"SIZE", 5, 120, false, [](const Row& row) { return format_short(row.size); }},
         {"QUOTA", 5, 0, false, [](const Row& row) { return format_short(row.quota); }},
@@ -92,8 +97,8 @@ std::string summary(const std::vector<Row>& rows, const std::string& time, size_
         silent += row.error.empty() ? 0 : 1;
     }
     const std::string missing = silent > 0 ? fmt::format(" ({} silent)", silent) : "";
-    return fmt::format("tiermemctl {}  {} machine{}{}  fast memory: quotas {}, had {}, used {}",
-                       time, rows.size(), rows.size() == 1 ? "" : "s", missing, format_short(quota),
+    return fmt::format("{}  {} machine{}{}  fast: quotas {}, had {}, used {}", time, rows.size(),
+                       rows.size() == 1 ? "" : "s", missing, format_short(quota),
                        format_short(actual), format_short(resident))
         .substr(0, width);
 }
