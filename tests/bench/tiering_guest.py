@@ -185,7 +185,7 @@ class Bench:
     def _machine(self, cell, meter, words, folder):
         peer = PEERS[cell.peer]
         parts = image.build("mini", SERIES, peer.tiermem)
-        initrd = unattended._with_files(parts["initrd"], [(TIERLOAD, "/bin/tierload")], script(cell), folder)
+        initrd = unattended.with_files(parts["initrd"], [(TIERLOAD, "/bin/tierload")], script(cell), folder)
         settings = meter.settings(qemu_args=["-serial", f"file:{words}"], append=append(cell), kernel=SERIES,
                                   parts={**parts, "initrd": initrd}, fast=cell.fast, slow=cell.slow,
                                   tiermem=peer.tiermem, cpu=CPU, qemu=self.qemu, reboot=False)

@@ -50,12 +50,12 @@ def run(config, script, timeout, name="unattended", **options):
         raise ValueError(f"image: '{config.image}'; only the mini image runs unattended")
     with tempfile.TemporaryDirectory(prefix="tiermem-unattended-") as folder:
         parts = image.build(config.image, config.kernel, config.tiermem, config.modules)
-        initrd = _with_files(parts["initrd"], config.add, script, Path(folder))
+        initrd = with_files(parts["initrd"], config.add, script, Path(folder))
         config = dataclasses.replace(config, parts={**parts, "initrd": initrd}, add=[], reboot=False)
         return Unattended(config, name).run_to_end(timeout, **options)
 
 
-def _with_files(initrd, files, script, folder):
+def with_files(initrd, files, script, folder):
     """An initramfs with further files and the script, the same bytes for the same content."""
     root = folder / "root"
     for source, target in files:

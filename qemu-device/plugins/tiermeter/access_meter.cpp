@@ -113,7 +113,7 @@ void AccessMeter::access(unsigned vcpu_index, Side side, std::uint32_t info,
             vcpu.last_line = last >> line_bits_;
         }
     }
-    vcpu.recent[vcpu.next++ % remembered] = {address, served};
+    vcpu.recent[vcpu.next++ % remembered] = {address, served, qemu_plugin_mem_is_store(info)};
 }
 
 AccessMeter::Served AccessMeter::touch(Vcpu& vcpu, Accesses& counts, std::uint32_t info,
@@ -182,7 +182,7 @@ void AccessMeter::describe(unsigned vcpu_index, const X86MemAccess& access,
     cost.source = X86_MEM_L3;
     for (unsigned i = 1; i <= remembered; i++) {
         const Recent& recent = vcpu.recent[(vcpu.next - i) % remembered];
-        if (recent.address != access.addr)
+        if (recent.address != access.addr || recent.store != access.store)
             continue;
         if (recent.served == by_same_line)
             cost.source = X86_MEM_L1;

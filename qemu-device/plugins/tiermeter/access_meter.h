@@ -84,6 +84,7 @@ private:
     struct Recent {
         std::uint64_t address;
         Served served;
+        bool store; // an instruction that updates memory loads first, and it is the load that waits
     };
 
     static constexpr unsigned remembered =
