@@ -218,7 +218,8 @@ def test_a_machine_that_boots_takes_nothing_from_others_nor_do_they_from_it(tool
     without_driver(host)
     other = host.add("other", [(900 * MIB, 1_000_000)], quota=512 * MIB)
     with tool.run_on("balance", *FAST, "--intervals", 3) as loop:
-        loop.until(lambda step: len(loop.seen) == 3)
+        step = loop.until(lambda step: len(loop.seen) == 3)
+        assert of(step, "boots")["note"] == "no driver is ready"
     assert set_quotas(other) == []
 
 

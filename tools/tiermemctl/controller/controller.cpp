@@ -43,6 +43,12 @@ std::string refusal(const balance::Result& result, const std::vector<Member*>& k
                        balance::text(result.error));
 }
 
+// For people: the function knows only that a machine cannot act, not why.
+std::string note_for(const balance::Decision& decision, const Member& member) {
+    const bool no_driver = decision.note == balance::Note::held && member.driverless();
+    return no_driver ? "no driver is ready" : std::string(balance::text(decision.note));
+}
+
 } // namespace
 
 Controller::Controller(Policy policy, Settings settings)
@@ -228,10 +234,9 @@ void Controller::veto_growth(std::vector<balance::Decision>& decisions) {
 
 void Controller::act(const balance::Decision& decision, Member& member) {
     const Device& device = member.view->device;
-    step_.acts.push_back({member.machine->name(), std::string(balance::text(decision.note)),
-                          member.error, device.fast().requested, decision.quota, decision.target,
-                          decision.share, member.reach(), decision.rate_now, decision.rate_target,
-                          false});
+    step_.acts.push_back({member.machine->name(), note_for(decision, member), member.error,
+                          device.fast().requested, decision.quota, decision.target, decision.share,
+                          member.reach(), decision.rate_now, decision.rate_target, false});
     if (settings_.dry_run || !member.reachable)
         return;
     std::vector<std::pair<std::string, json>> commands;
