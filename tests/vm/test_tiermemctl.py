@@ -71,6 +71,7 @@ def test_every_command_on_a_machine_that_runs(machine, places):
 
 
 NO_DRIVER = "no driver is ready"
+MOST = 383 * MIB  # three quarters of 512 MiB, less what rounding takes
 
 
 def total_resident(machines):
@@ -95,12 +96,12 @@ def test_balance_of_two_machines_one_of_which_loses_its_driver(machine, places, 
                 if condition({one["machine"]: one for one in step["machines"]}):
                     return
             raise AssertionError(f"not within {PATIENCE} s: {step}")
-        until(lambda seen: seen["a"]["requested"] == 128 * MIB and seen["b"]["requested"] == 384 * MIB)
+        until(lambda seen: seen["a"]["requested"] < 129 * MIB and seen["b"]["requested"] >= MOST)
         tiers.until(lambda: tiers.reached(machines[1]), lambda: tiers.tiers(machines[1]))
         machines[0].run("rmmod virtio_tiermem")
-        until(lambda seen: seen["a"].get("note") == NO_DRIVER and seen["b"]["requested"] < 384 * MIB)
+        until(lambda seen: seen["a"].get("note") == NO_DRIVER and seen["b"]["requested"] < MOST)
         machines[0].run("modprobe virtio_tiermem")
-        until(lambda seen: seen["a"].get("note") != NO_DRIVER and seen["b"]["requested"] == 384 * MIB)
+        until(lambda seen: seen["a"].get("note") != NO_DRIVER and seen["b"]["requested"] >= MOST)
         balance.send_signal(signal.SIGTERM)
         assert balance.wait(PATIENCE) == 0
 
