@@ -25,7 +25,8 @@ import programs  # noqa: E402
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 # What the guest runs, at least a second of CPU each.
 WORK = {"scan over 64 MiB": "lines scan 0 64 20", "scan over 256 MiB": "lines scan 0 256 5",
-        "random over 16 MiB": "lines chase 0 16 8000000", "random over 256 MiB": "lines chase 0 256 5000000"}
+        "random over 16 MiB": "lines random 0 16 10000000", "random over 256 MiB": "lines random 0 256 8000000",
+        "chain over 16 MiB": "lines chase 0 16 8000000", "chain over 256 MiB": "lines chase 0 256 5000000"}
 BAR = ">= 5"
 POLL = 0.01  # seconds
 TIMEOUT = 1800

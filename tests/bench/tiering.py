@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tiering: who serves the accesses of programs with known heat, for us and for what Linux can do by itself.
 
-Each run is a guest on a model clock (docs/tiermeter.md) that sets a peer up and runs a workload of tools/tierload. Runs
-that were finished before are taken from the cache; `docs/tiering-bench.md` says what the columns mean.
+Each run is a guest on a model clock (docs/tiermeter.md) that sets a peer up and runs a workload of tools/tierload or a
+program of Debian's. Runs that were finished before are taken from the cache; `docs/tiering-bench.md` says what the
+columns mean.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from tiermem_build import log
 
 PROG = "bench tiering"
 MIB = 1 << 20
-WORKLOADS = ["gups", "shift", "zipf", "scan", "btree", "graph", "heap", "processes"]
+WORKLOADS = ["gups", "shift", "zipf", "scan", "btree", "graph", "heap", "processes"]  # of tierload
 QUICK = {"workload": ["gups", "shift", "zipf"], "peer": ["none", "ideal", "balancing", "damon", "tiermem"], "seconds": 12.0}
 RESERVE = 128 * MIB  # what the guest's kernel takes of both nodes together, at most
 NODE_RESERVE = 96 * MIB  # what the kernel keeps free or uses of the slow node
@@ -30,8 +31,11 @@ HOT_REGION = ("gups", "shift", "scan", "heap", "processes")
 def parser():
     """The options of this bench."""
     from tiermem_bench.tiering_peers import PEERS
+    from tiermem_bench.tiering_programs import PROGRAMS
+    programs = "".join(f"\n  {name:16s} {program.what} (an operation is one {program.operation})"
+                       for name, program in PROGRAMS.items())
     peers = "\n".join(f"  {name:16s} {peer.what}" for name, peer in PEERS.items())
-    made = argparse.ArgumentParser(prog=PROG, description=f"{__doc__}\nworkloads: {', '.join(WORKLOADS)}\npeers:\n{peers}",
+    made = argparse.ArgumentParser(prog=PROG, description=f"{__doc__}\nworkloads of tierload: {', '.join(WORKLOADS)}\nprograms:{programs}\npeers:\n{peers}",
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--workload", action="append", metavar="NAME", help="this one (may be repeated); else all")
     made.add_argument("--peer", action="append", metavar="NAME",
@@ -61,7 +65,7 @@ def options(words):
     from tiermem_vm.sizes import parse_size
     made = parser()
     chosen = made.parse_args(words)
-    chosen.workload = chosen.workload or (QUICK["workload"] if chosen.quick else WORKLOADS)
+    chosen.workload = chosen.workload or (QUICK["workload"] if chosen.quick else workloads())
     chosen.peer = chosen.peer or (QUICK["peer"] if chosen.quick else list(tiering_peers.PEERS))
     chosen.seconds = chosen.seconds or (QUICK["seconds"] if chosen.quick else 20.0)
     for name, default in (("fast", 320), ("slow", 704), ("size", 512), ("hot", 64)):
@@ -76,11 +80,24 @@ def options(words):
     return chosen
 
 
+def workloads():
+    """The names of all."""
+    from tiermem_bench.tiering_programs import PROGRAMS
+    return [*WORKLOADS, *PROGRAMS]
+
+
+def can(workload, peer):
+    """Whether a peer can be set up for a workload: where a program's memory goes is the kernel's matter."""
+    return workload in WORKLOADS or peer != "slow"
+
+
 def wrong(chosen):
     """What cannot be, as a text that says what is allowed; None if all can."""
-    unknown = [name for name in chosen.workload if name not in WORKLOADS]
+    unknown = [name for name in chosen.workload if name not in workloads()]
     if unknown:
-        return f"workload '{unknown[0]}' is unknown; there are: {', '.join(WORKLOADS)}"
+        return f"workload '{unknown[0]}' is unknown; there are: {', '.join(workloads())}"
+    if chosen.peer == ["slow"] and not any(can(name, "slow") for name in chosen.workload):
+        return f"peer 'slow' is for the workloads of tierload only: {', '.join(WORKLOADS)}"
     for name, value, low in (("repeat", chosen.repeat, 1), ("jobs", chosen.jobs, 1), ("seconds", chosen.seconds, 3), ("timeout", chosen.timeout, 1)):
         if value < low:
             return f"--{name} {value}: at least {low} is allowed"
@@ -113,7 +130,8 @@ def cells(chosen):
     peers = ["ideal", *[peer for peer in chosen.peer if peer != "ideal"]]
     pages = {"off": [False], "on": [True], "both": [False, True]}[chosen.thp]
     return [Cell(workload, peer, thp, seed, chosen.seconds, chosen.fast, chosen.slow, chosen.size, chosen.hot)
-            for seed in range(1, chosen.repeat + 1) for thp in pages for workload in chosen.workload for peer in peers]
+            for seed in range(1, chosen.repeat + 1) for thp in pages for workload in chosen.workload for peer in peers
+            if can(workload, peer)]
 
 
 def run_all(chosen):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One run of the tiering bench: boots a guest that sets a peer up, runs tierload and switches itself off.
+"""One run of the tiering bench: boots a guest that sets a peer up, runs tierload or a real program, and switches
+itself off.
 
 Nothing reaches the guest from outside while it runs, so that a run is the same each time. Its words come over a second
 serial port, what the meter says from its log.
@@ -15,7 +16,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from tiermem_bench import tiering_figures as figures
+from tiermem_bench import tiering_programs
 from tiermem_bench.tiering_peers import PEERS, QUIET
+from tiermem_bench.tiering_programs import PROGRAMS
 from tiermem_build import cache, guest_kernel, image, log, mini_image, module, paths
 from tiermem_build.image import DRIVER
 from tiermem_vm import Config, Machine
@@ -27,10 +30,12 @@ SERIES = "6.12"
 CPU = "Icelake-Server,model=106,x-tcg-pebs=4"  # the same for all: the driver samples by PEBS
 BUILD = paths.BUILD
 TIERLOAD = BUILD / "tools/tierload/tierload"
+MARK = BUILD / "tools/tierload/tierload-mark"
 POLL = 0.5  # host seconds
 LINE_MAX = 4096  # bytes of the meter's log that hold a whole line at least
 SET_UP_SECONDS = 120  # of the guest, for all but the run itself; 10 is usual
 TRIES = 5
+SMALL = 96 << 20  # bytes of the slow node of a machine that is nearly all fast
 # The run begins when the boot's last workers have come to rest.
 SCRIPT = """exec >/dev/ttyS1 2>&1 </dev/null
 stty -F /dev/ttyS1 -opost 2>/dev/null
@@ -41,7 +46,7 @@ set -e
 {setup}
 }}
 (set_up) || {{ echo "tiering: set-up failed"; exit 1; }}
-tierload {words} --json
+{work}
 status=$?
 for file in {watched}; do [ -f "$file" ] && echo "watched ${{file##*/}} $(cat "$file" | tr '\\n' ' ')"; done
 echo "tiering: status $status"
@@ -93,31 +98,58 @@ class Cell:
         """The workload's name in the table."""
         return f"{self.workload}{', huge pages' if self.thp else ''}"
 
+    @property
+    def nodes(self):
+        """Bytes of the fast and the slow node. Whose heat is not known has all memory fast as its ideal."""
+        if self.workload in PROGRAMS and self.peer == "ideal":
+            return self.fast + self.slow - SMALL, SMALL
+        return self.fast, self.slow
+
+    def watch(self):
+        """Arguments for the files that tell the bytes moved."""
+        return "".join(f" --watch {pattern}" for pattern in PEERS[self.peer].watch.split())
+
     def words(self):
         """tierload's arguments."""
         return (f"{self.workload} --size {self.size}B --hot {self.hot}B --seconds {self.seconds} --seed {self.seed} "
                 f"--thp {'on' if self.thp else 'off'} --place {PEERS[self.peer].place} --oracle --oracle-ranges 4"
-                + "".join(f" --watch {pattern}" for pattern in PEERS[self.peer].watch.split()))
+                + self.watch())
 
 
 def build():
     """tierload, in the build folder of everything that is ours."""
     if not (BUILD / "build.ninja").exists():
         log.run(["meson", "setup", BUILD, paths.TOP], paths.LOGS / "meson-setup.log", "meson setup", cwd=paths.TOP)
-    log.run(["ninja", "-C", BUILD, "tools/tierload/tierload"], paths.LOGS / "bench-compile.log", "building tierload")
+    log.run(["ninja", "-C", BUILD, "tools/tierload/tierload", "tools/tierload/tierload-mark"],
+            paths.LOGS / "bench-compile.log", "building tierload")
 
 
 def script(cell):
     """What the guest does by itself."""
     setup = QUIET + PEERS[cell.peer].setup
-    return SCRIPT.format(fast=cell.fast, slow=cell.slow, setup=setup, words=cell.words(),
-                         watched=PEERS[cell.peer].shown or '""')
+    fast, slow = cell.nodes
+    return SCRIPT.format(fast=fast, slow=slow, setup=setup, work=work(cell), watched=PEERS[cell.peer].shown or '""')
+
+
+def work(cell):
+    """The part that is measured."""
+    if cell.workload not in PROGRAMS:
+        return f"tierload {cell.words()} --json"
+    pages = f"echo {'always' if cell.thp else 'never'} >/sys/kernel/mm/transparent_hugepage/enabled\n"
+    return pages + PROGRAMS[cell.workload].script(cell, cell.watch().strip())
+
+
+def files(cell):
+    """[(host file, path in the guest)] of the programs that run there."""
+    if cell.workload not in PROGRAMS:
+        return [(TIERLOAD, "/bin/tierload")]
+    return [(MARK, "/bin/tierload-mark"), *tiering_programs.files(cell)]
 
 
 def hypervisor(cell):
     """Options of the meter for a peer that tiers from outside of the guest."""
     charge = PEERS[cell.peer].hypervisor
-    return {"hv_fast": cell.fast, "hv_charge": charge} if charge else {}
+    return {"hv_fast": cell.nodes[0], "hv_charge": charge} if charge else {}
 
 
 def append(cell):
@@ -170,6 +202,8 @@ class Bench:
         if tuple(driver) not in self.keys:
             self.keys[tuple(driver)] = cache.key(*self.base, *driver)
         outside = [hypervisor(cell), append(cell)] if hypervisor(cell) else []
+        if cell.workload in PROGRAMS:
+            outside += [part for file, path in files(cell) for part in (file, path)]
         return cache.key(self.keys[tuple(driver)], sorted(asdict(cell).items()), script(cell), *outside)
 
     def run(self, cell, timeout):
@@ -185,9 +219,10 @@ class Bench:
     def _machine(self, cell, meter, words, folder):
         peer = PEERS[cell.peer]
         parts = image.build("mini", SERIES, peer.tiermem)
-        initrd = unattended.with_files(parts["initrd"], [(TIERLOAD, "/bin/tierload")], script(cell), folder)
+        initrd = unattended.with_files(parts["initrd"], files(cell), script(cell), folder)
+        fast, slow = cell.nodes
         settings = meter.settings(qemu_args=["-serial", f"file:{words}"], append=append(cell), kernel=SERIES,
-                                  parts={**parts, "initrd": initrd}, fast=cell.fast, slow=cell.slow,
+                                  parts={**parts, "initrd": initrd}, fast=fast, slow=slow,
                                   tiermem=peer.tiermem, cpu=CPU, qemu=self.qemu, reboot=False)
         return Alone(Config(**settings), name=f"tiering-{cell.workload}-{cell.peer}")
 
@@ -210,10 +245,10 @@ class Bench:
         samples = read_log(readings).samples
         course = figures.Course([_counts(reading) for reading in samples])
         try:
-            run = figures.figures(events(words), course)
+            run = figures.figures(tiering_programs.completed(events(words)) if cell.workload in PROGRAMS else events(words), course)
         except (ValueError, KeyError) as problem:
             raise RunFailed(f"the results make no sense: {problem!r}\n{_last(words)}") from problem
-        run["ideal_fast_bytes"] = next(event["fast_bytes"] for event in events(words) if event["event"] == "settings")
+        run["ideal_fast_bytes"] = next((event["fast_bytes"] for event in events(words) if event["event"] == "settings"), 0)
         if PEERS[cell.peer].hypervisor:
             run["pages_moved"] = _moved_outside(samples, run["end"]) - _moved_outside(samples, run["begin"])
         run["course"] = [counts.as_list() for counts in course.samples if counts.time >= run["begin"] - figures.SECOND]

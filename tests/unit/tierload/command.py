@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""tierload as a command: exit statuses, and JSON lines that say what was done. Usage: command.py TIERLOAD"""
+"""tierload as a command: exit statuses, and JSON lines that say what was done. Usage: command.py TIERLOAD TIERLOAD_MARK"""
 
 import json
 import subprocess
@@ -9,9 +9,9 @@ import sys
 SMALL = ["--size", "16M", "--hot", "2M", "--seconds", "0.3", "--interval", "0.1"]
 
 
-def run(*words):
-    """(status, stdout, stderr) of tierload."""
-    done = subprocess.run([sys.argv[1], *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def run(*words, program=sys.argv[1]):
+    """(status, stdout, stderr) of tierload, or of tierload-mark."""
+    done = subprocess.run([program, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -48,6 +48,18 @@ def check_bad_input():
         assert status == 2 and said in errors and not output, f"{words}: {status} {output} {errors}"
 
 
+def check_marks():
+    mark = sys.argv[2]
+    status, output, _ = run("end", "--operations", "7", "--watch", "/proc/sys/kernel/pid_max", program=mark)
+    line = json.loads(output)
+    assert status == 0 and (line["event"], line["operations"], len(line["watched"])) == ("end", 7, 1), output
+    assert line["guest_ns"] > 0 and line["tsc"] > 0 and "pgmigrate_success" in line["vmstat"], output
+    for words, said in (([], "name"), (["end", "--operations", "-1"], "--operations"), (["end", "start"], "start")):
+        status, output, errors = run(*words, program=mark)
+        assert status == 2 and said in errors and not output, f"{words}: {status} {output} {errors}"
+
+
 check_every_workload()
+check_marks()
 check_watched_files()
 check_bad_input()

@@ -3,8 +3,10 @@
 //
 //   lines scan NODE MIB ROUNDS     reads one word of each 64-byte line in turn, ROUNDS times
 //   lines chase NODE MIB STEPS     follows STEPS pointers, from line to line in one random cycle
-//   over all of them lines loop TURNS               executes 64 instructions a turn that access no
-//   memory, and two to turn
+//                                  over all of them
+//   lines random NODE MIB STEPS    reads a word of STEPS random lines, none of which tells the next
+//   lines loop TURNS               executes 64 instructions a turn that access no memory, and two
+//                                  to turn
 //
 // The memory is of the node alone and touched beforehand. Says "ns=N", the guest's own time between
 // the marks, and "of=N", the accesses or instructions.
@@ -96,6 +98,20 @@ void chase(Line* lines, std::size_t count, unsigned long steps) {
     say(start, now_ns(), steps / at_once * at_once);
 }
 
+// `count` is a power of two.
+void random_lines(Line* lines, std::size_t count, unsigned long steps) {
+    const auto shift = static_cast<unsigned>(64 - __builtin_ctzl(count));
+    std::uint64_t random = 1;
+    const long start = now_ns();
+    MARK(1);
+    for (unsigned long step = 0; step < steps; step++) {
+        random = random * 6364136223846793005U + 1442695040888963407U;
+        asm volatile("mov (%0), %%rax" : : "r"(lines + (random >> shift)) : "rax");
+    }
+    MARK(2);
+    say(start, now_ns(), steps);
+}
+
 void loop(unsigned long turns) {
     const unsigned long instructions = turns * 66;
     const long start = now_ns();
@@ -110,8 +126,9 @@ void loop(unsigned long turns) {
 
 int usage() {
     fprintf(stderr,
-            "usage: lines scan NODE MIB ROUNDS | lines chase NODE MIB STEPS | lines loop TURNS\n"
-            "STEPS and TURNS are at least 64\n");
+            "usage: lines scan NODE MIB ROUNDS | lines chase NODE MIB STEPS |\n"
+            "       lines random NODE MIB STEPS | lines loop TURNS\n"
+            "STEPS of chase are at least 64; MIB of random is a power of two\n");
     return 2;
 }
 
@@ -131,6 +148,8 @@ int main(int argc, char** argv) {
         scan(lines, size / sizeof(Line), number(4));
     else if (!strcmp(argv[1], "chase") && number(4) >= 64)
         chase(lines, size / sizeof(Line), number(4));
+    else if (!strcmp(argv[1], "random") && !(size & (size - 1)))
+        random_lines(lines, size / sizeof(Line), number(4));
     else
         return usage();
     return 0;
