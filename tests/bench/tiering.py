@@ -20,7 +20,10 @@ from tiermem_build import log
 PROG = "bench tiering"
 MIB = 1 << 20
 WORKLOADS = ["gups", "shift", "zipf", "scan", "btree", "graph", "heap", "processes"]  # of tierload
+SIZES = {"fast": 320 * MIB, "slow": 704 * MIB, "size": 512 * MIB, "hot": 64 * MIB}
+# 15 runs of about a minute of CPU each.
 QUICK = {"workload": ["gups", "shift", "zipf"], "peer": ["none", "ideal", "balancing", "damon", "tiermem"], "seconds": 12.0}
+QUICK_SIZES = {"fast": 224 * MIB, "slow": 320 * MIB, "size": 192 * MIB, "hot": 16 * MIB}
 RESERVE = 128 * MIB  # what the guest's kernel takes of both nodes together, at most
 NODE_RESERVE = 96 * MIB  # what the kernel keeps free or uses of the slow node
 HOLE = 3 << 30  # guest-physical memory beyond is not contiguous
@@ -42,7 +45,7 @@ def parser():
                       help="this one (may be repeated); else all. 'ideal' is always run: it is what the others are compared with")
     made.add_argument("--thp", choices=["off", "on", "both"], default="off", help="huge pages for the program's memory")
     made.add_argument("--repeat", type=int, default=1, metavar="N", help="runs of each, with other seeds (default 1)")
-    made.add_argument("--quick", action="store_true", help="a part of it that takes about 10 minutes on an idle machine")
+    made.add_argument("--quick", action="store_true", help="a part of it, on a smaller machine, that takes about 10 minutes on idle CPUs")
     made.add_argument("--seconds", type=float, help="length of a run by the guest's clock (default 20)")
     for name, what in (("fast", "the fast node"), ("slow", "the slow node"), ("size", "the program's memory"),
                        ("hot", "the hot region")):
@@ -68,10 +71,10 @@ def options(words):
     chosen.workload = chosen.workload or (QUICK["workload"] if chosen.quick else workloads())
     chosen.peer = chosen.peer or (QUICK["peer"] if chosen.quick else list(tiering_peers.PEERS))
     chosen.seconds = chosen.seconds or (QUICK["seconds"] if chosen.quick else 20.0)
-    for name, default in (("fast", 320), ("slow", 704), ("size", 512), ("hot", 64)):
+    for name, default in (QUICK_SIZES if chosen.quick else SIZES).items():
         try:
             text = getattr(chosen, name)
-            setattr(chosen, name, parse_size(text) if text else default * MIB)
+            setattr(chosen, name, parse_size(text) if text else default)
         except ValueError as problem:
             made.error(f"--{name}: {problem}")
     problem = wrong(chosen) or tiering_peers.unknown(chosen.peer)
