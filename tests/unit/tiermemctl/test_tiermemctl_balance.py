@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The loop around the balancing function: what machines do to it, and that nothing is ever over-committed."""
 
+import select
 import signal
+import subprocess
 import threading
 
 import pytest
 from fake_qmp import MIB, Refused
+from tiermemctl_tool import PATIENCE
 
 TOTAL = 1024 * MIB
 FAST = ["--fast-total", "1G", "--interval", "200ms", "--timeout", "3s"]
@@ -124,6 +127,26 @@ def test_a_minimum_above_the_tier_names_the_machine(tool, host, tmp_path):
     policy.write_text('fast-total = "16G"\n[[machine]]\nname = "b"\nfast-min = "8G"\n')
     _, err = tool("balance", "--policy-file", policy, status=1)
     assert "b: the guaranteed minimum" in err and "nothing was changed" in err
+
+
+def test_on_input_a_step_is_taken_for_each_line(tool, host):
+    hot = host.add("hot", [(900 * MIB, 1_000_000)], quota=256 * MIB)
+    host.add("cold", COLD, quota=256 * MIB)
+    with tool.run_on("balance", "--fast-total", "1G", "--on-input", stdin=subprocess.PIPE) as loop:
+        for number in range(3):
+            looks = len(hot.log)
+            assert not select.select([loop.process.stdout], [], [], 0.3)[0], "a step without a line"
+            assert len(hot.log) == looks
+            loop.process.stdin.write("now\n")
+            loop.process.stdin.flush()
+            loop.line()
+        loop.process.stdin.write("\n\n")
+        loop.process.stdin.close()
+        loop.process.wait(PATIENCE)
+        loop.line(), loop.line()
+        assert loop.process.returncode == 0 and len(loop.seen) == 5
+        loop.process.stdin = None
+    assert quota(hot) > 256 * MIB and host.most <= TOTAL
 
 
 # machines that fail
