@@ -95,6 +95,16 @@ def test_growth_waits_for_the_shrink_that_pays_for_it(tool, host):
     assert host.most <= TOTAL
 
 
+def test_curves_count_beyond_the_base_of_the_policy(tool, host, tmp_path):
+    """Each has more than its program uses, until the kernels' share is taken off."""
+    hot, cold = host.add("hot", [(300 * MIB, 1_000_000)]), host.add("cold", [(300 * MIB, 1000)])
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[machine]]\nname = "*"\nfast-base = "384M"\n')
+    with tool.run_on("balance", *FAST, "--policy-file", policy) as loop:
+        loop.until(moved_to("hot", 640 * MIB))
+    assert quota(cold) == 384 * MIB and quota(hot) == 640 * MIB and host.most <= TOTAL
+
+
 def test_a_dry_run_says_and_changes_nothing(tool, host):
     host.add("hot", [(900 * MIB, 1_000_000)]), host.add("cold", COLD)
     out, _ = tool("balance", "--fast-total", "1G", "--dry-run")
