@@ -115,7 +115,7 @@ def test_top_says_what_is_wrong(tool, machine, change, pressure):
 
 def test_top_names_claims_that_the_device_does_not_believe(tool, machine):
     machine("web1").doubts = ["rate"]
-    assert tool.json("top", "--once", "--interval", "100ms")["machines"][0]["pressure"] == "claims false rate"
+    assert tool.json("top", "--once", "--interval", "100ms")["machines"][0]["pressure"] == "doubtful rate"
 
 
 def test_top_once_as_a_table_fits_80_columns(tool, machine):
