@@ -312,6 +312,20 @@ def test_a_restart_remembers_a_machine_that_does_not_answer(tool, host, tmp_path
     assert quota(other) <= 256 * MIB and host.most <= TOTAL
 
 
+def test_after_a_restart_a_machine_that_has_ended_goes_once(tool, host, process, tmp_path):
+    host.add("other", HOT)
+    ends = process("ends")
+    words = [*FAST, "--state", tmp_path / "state.json"]
+    for killed in (False, True):
+        with tool.run_on("balance", *words) as loop:
+            loop.line()
+            if killed:
+                ends.kill()  # its socket's file stays
+                ends.wait()
+                loop.until(lambda step: step["gone"] == ["ends"])
+                assert [loop.line()["gone"] for _ in range(3)] == [[], [], []]
+
+
 def test_a_machine_that_was_never_seen_stops_all_growth(tool, host):
     silent = host.add("silent", COLD, quota=256 * MIB)
     silent.before["query-status"] = lambda _: "silence"
