@@ -5,7 +5,7 @@
  *   rings ─> spaces (whose?) ─> policy core ─plan─> relocate ─> exchange, migrate
  *                                   ^ residency (where is it now?)
  *
- * One thread, woken twice a second, and less when nothing happens. It starts
+ * One thread, woken four times a second, and less when nothing happens. It starts
  * with the driver and stops with it, at suspend and by sysfs.
  *
  * Locks: tiering.control serializes starting and stopping. tiering.lock serializes all use of policy, spaces and relocation, and
