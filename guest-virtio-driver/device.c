@@ -16,38 +16,29 @@
 
 /* ---- Configuration ---- */
 
-static u64 read_tier64(struct tiermem *tm, unsigned int tier, size_t offset)
+/* A little-endian field of up to 8 bytes. */
+static u64 read_tier_field(struct tiermem *tm, unsigned int tier, size_t offset,
+			   size_t size)
 {
-	__le64 value;
+	__le64 value = 0;
 
 	virtio_cread_bytes(tm->vdev,
 			   offsetof(struct virtio_tiermem_config, tiers[tier]) +
-			   offset, &value, sizeof(value));
+			   offset, &value, size);
 	return le64_to_cpu(value);
 }
 
-static u32 read_tier32(struct tiermem *tm, unsigned int tier, size_t offset)
-{
-	__le32 value;
-
-	virtio_cread_bytes(tm->vdev,
-			   offsetof(struct virtio_tiermem_config, tiers[tier]) +
-			   offset, &value, sizeof(value));
-	return le32_to_cpu(value);
-}
-
 #define read_tier(tm, tier, field)					\
-	(sizeof_field(struct virtio_tiermem_tier, field) == 8 ?	\
-	 read_tier64(tm, tier, offsetof(struct virtio_tiermem_tier, field)) : \
-	 read_tier32(tm, tier, offsetof(struct virtio_tiermem_tier, field)))
+	read_tier_field(tm, tier,					\
+			offsetof(struct virtio_tiermem_tier, field),	\
+			sizeof_field(struct virtio_tiermem_tier, field))
 
 /* A region must be memory that this kernel manages, all on one node. */
 static int read_region(struct tiermem_tier *tier, unsigned int i)
 {
 	struct device *dev = &tier->tm->vdev->dev;
-	size_t base = offsetof(struct virtio_tiermem_tier, regions[i]);
-	u64 addr = read_tier64(tier->tm, tier->index, base);
-	u64 size = read_tier64(tier->tm, tier->index, base + sizeof(__le64));
+	u64 addr = read_tier(tier->tm, tier->index, regions[i].addr);
+	u64 size = read_tier(tier->tm, tier->index, regions[i].size);
 	u64 block = PAGE_SIZE << tier->min_order;
 	u64 end;
 

@@ -141,6 +141,16 @@ bool tiermem_can_notify(void)
 }
 #endif
 
+void tiermem_no_set_numabalancing_state(bool enabled)
+{
+}
+DEFINE_SYMBOL(set_numabalancing_state, "set_numabalancing_state")
+
+void *tiermem_kernel_data(const char *name)
+{
+	return (void *)static_call(tiermem_lookup_name)(name);
+}
+
 /* The migration's. */
 
 tiermem_isolated_t tiermem_no_folio_isolate_lru(struct folio *folio)
@@ -236,5 +246,6 @@ int tiermem_symbols_init(void)
 	find_flush_tlb_mm_range();
 	find_for_exchange();
 	find_for_migration();
+	find_set_numabalancing_state();
 	return 0;
 }

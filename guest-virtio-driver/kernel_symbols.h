@@ -97,6 +97,12 @@ TIERMEM_DECLARE_SYMBOL(putback_movable_pages, void, struct list_head *pages);
 /* May ranges of watched address spaces be announced as about to change? */
 bool tiermem_can_notify(void);
 
+/* set_numabalancing_state() of kernel/sched/core.c. May sleep. */
+TIERMEM_DECLARE_SYMBOL(set_numabalancing_state, void, bool enabled);
+
+/* The address of a variable of the kernel, or NULL. May sleep. */
+void *tiermem_kernel_data(const char *name);
+
 /* The first service that the exchanger needs and the kernel lacks, or NULL. */
 const char *tiermem_missing_for_exchange(void);
 /* The same for the migration of single pages. */

@@ -261,6 +261,7 @@ static void take_allocated(struct tiermem_tier *tier, unsigned long want,
 			   struct tiermem_batch *batch)
 {
 	gfp |= __GFP_THISNODE | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN;
+	order = max(order, tier->min_order);
 
 	for (;;) {
 		struct page *page;

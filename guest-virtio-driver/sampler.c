@@ -3,8 +3,10 @@
  * The sampler: chooses a source, follows CPUs that come and go, keeps the cost
  * within its budget, and hands records to the one consumer.
  */
+#include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/mm.h>
+#include <linux/perf_event.h>
 #include <linux/slab.h>
 
 #include "sampler.h"
@@ -28,6 +30,11 @@ const char *tiermem_event_name(enum tiermem_event event)
 	};
 
 	return names[event];
+}
+
+const char *tiermem_sampler_source_name(unsigned int nth)
+{
+	return sources[nth]->name;
 }
 
 void tiermem_sampler_reason(struct tiermem_sampler *sampler,
@@ -89,6 +96,23 @@ void tiermem_sampler_stats(struct tiermem_sampler *sampler,
 }
 
 /* ---- Period and budget ---- */
+
+int tiermem_sampler_perf_period(struct perf_event * __percpu *events,
+				u64 period)
+{
+	unsigned int cpu;
+	int ret = 0;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		struct perf_event *event = *per_cpu_ptr(events, cpu);
+
+		if (event)
+			ret = perf_event_period(event, period) ?: ret;
+	}
+	cpus_read_unlock();
+	return ret;
+}
 
 static void change_period(struct tiermem_sampler *sampler, u32 period)
 {

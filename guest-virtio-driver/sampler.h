@@ -66,6 +66,7 @@ struct tiermem_sampler_cpu {
 	struct tiermem_sampler_stats stats;
 };
 
+struct perf_event;
 struct tiermem_sampler;
 
 /*
@@ -134,6 +135,8 @@ int tiermem_sampler_set_budget(struct tiermem_sampler *sampler, u32 permille);
 int tiermem_sampler_set_event(struct tiermem_sampler *sampler,
 			      enum tiermem_event event);
 const char *tiermem_event_name(enum tiermem_event event);
+/* Of the nth source, in the order in which they are tried, and of reasons[]. */
+const char *tiermem_sampler_source_name(unsigned int nth);
 /*
  * Take up to @max records of @cpu's ring. One consumer at a time. Returns how
  * many; 0 when the ring is empty.
@@ -150,6 +153,13 @@ __printf(3, 4)
 void tiermem_sampler_reason(struct tiermem_sampler *sampler,
 			    const struct tiermem_source *source,
 			    const char *format, ...);
+
+/*
+ * For sources with a perf event on each CPU (NULL where there is none): give all
+ * of them a new period, in their own unit. 0, or the error of one that refused.
+ */
+int tiermem_sampler_perf_period(struct perf_event * __percpu *events,
+				u64 period);
 
 /* Room left in a ring, as its producer sees it. */
 static inline u32 tiermem_ring_room(const struct tiermem_ring *ring)

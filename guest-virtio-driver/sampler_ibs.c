@@ -104,18 +104,7 @@ static void ibs_cpu_offline(struct tiermem_sampler *sampler, unsigned int cpu)
 
 static int ibs_set_period(struct tiermem_sampler *sampler, u32 period)
 {
-	unsigned int cpu;
-	int ret = 0;
-
-	cpus_read_lock();
-	for_each_online_cpu(cpu) {
-		struct perf_event *event = per_cpu(ibs_events, cpu);
-
-		if (event)
-			ret = perf_event_period(event, ibs_period(period)) ?: ret;
-	}
-	cpus_read_unlock();
-	return ret;
+	return tiermem_sampler_perf_period(&ibs_events, ibs_period(period));
 }
 
 static int ibs_start(struct tiermem_sampler *sampler)

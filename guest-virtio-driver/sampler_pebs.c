@@ -378,18 +378,7 @@ static void pebs_cpu_offline(struct tiermem_sampler *sampler, unsigned int cpu)
 
 static int pebs_set_period(struct tiermem_sampler *sampler, u32 period)
 {
-	unsigned int cpu;
-	int ret = 0;
-
-	cpus_read_lock();
-	for_each_online_cpu(cpu) {
-		struct perf_event *event = per_cpu(pebs_cpus, cpu).event;
-
-		if (event)
-			ret = perf_event_period(event, period) ?: ret;
-	}
-	cpus_read_unlock();
-	return ret;
+	return tiermem_sampler_perf_period(&pebs_cpus.event, period);
 }
 
 /* ---- Starting and stopping ---- */

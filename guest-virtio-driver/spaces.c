@@ -56,8 +56,6 @@ void tiermem_spaces_destroy(struct tiermem_spaces *spaces)
 	xa_destroy(&spaces->by_id);
 }
 
-/* ---- Which address space a record belongs to ---- */
-
 static struct tiermem_managed *find(struct tiermem_spaces *spaces, const void *mm)
 {
 	struct tiermem_managed *space;
@@ -66,41 +64,6 @@ static struct tiermem_managed *find(struct tiermem_spaces *spaces, const void *m
 		if (space->mm == mm)
 			return space;
 	return NULL;
-}
-
-static void count_candidate(struct tiermem_spaces *spaces,
-			    const struct tiermem_record *record)
-{
-	struct tiermem_candidate *c =
-		&spaces->candidates[hash_ptr(record->mm, ilog2(TIERMEM_CANDIDATES))];
-
-	if (c->mm != record->mm || c->tgid != record->tgid) {
-		/* Of two that fall together the one that is sampled more stays. */
-		if (c->samples > 1) {
-			c->samples--;
-			return;
-		}
-		*c = (struct tiermem_candidate) {
-			.mm = record->mm, .tgid = record->tgid,
-		};
-	}
-	c->samples++;
-}
-
-u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
-		      const struct tiermem_record *record)
-{
-	struct tiermem_managed *space = spaces->last;
-
-	if (space && space->mm == record->mm)
-		return space->id;
-	space = find(spaces, record->mm);
-	if (!space) {
-		count_candidate(spaces, record);
-		return TM_SPACE_NONE;
-	}
-	spaces->last = space;
-	return space->id;
 }
 
 /* ---- Coming and going ---- */
@@ -174,15 +137,49 @@ void tiermem_spaces_update(struct tiermem_spaces *spaces)
 {
 	struct tiermem_managed *space;
 	unsigned long id;
-	unsigned int i;
 
 	xa_for_each(&spaces->by_id, id, space)
 		if (!atomic_read(&space->mm->mm_users))
 			forget(spaces, space);
-	for (i = 0; i < TIERMEM_CANDIDATES; i++)
-		if (spaces->candidates[i].samples >= ADMIT_SAMPLES)
-			admit(spaces, &spaces->candidates[i]);
 	memset(spaces->candidates, 0, sizeof(spaces->candidates));
+}
+
+/* ---- Which address space a record belongs to ---- */
+
+static void count_candidate(struct tiermem_spaces *spaces,
+			    const struct tiermem_record *record)
+{
+	struct tiermem_candidate *c =
+		&spaces->candidates[hash_ptr(record->mm, ilog2(TIERMEM_CANDIDATES))];
+
+	if (c->mm != record->mm || c->tgid != record->tgid) {
+		/* Of two that fall together the one that is sampled more stays. */
+		if (c->samples > 1) {
+			c->samples--;
+			return;
+		}
+		*c = (struct tiermem_candidate) {
+			.mm = record->mm, .tgid = record->tgid,
+		};
+	}
+	if (++c->samples == ADMIT_SAMPLES)
+		admit(spaces, c);
+}
+
+u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
+		      const struct tiermem_record *record)
+{
+	struct tiermem_managed *space = spaces->last;
+
+	if (space && space->mm == record->mm)
+		return space->id;
+	space = find(spaces, record->mm);
+	if (!space) {
+		count_candidate(spaces, record);
+		return TM_SPACE_NONE;
+	}
+	spaces->last = space;
+	return space->id;
 }
 
 /* ---- By id ---- */

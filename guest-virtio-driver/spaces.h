@@ -6,8 +6,7 @@
  * of its accesses were sampled, and forgotten when its last user has gone. It
  * is held by mm_count, not mm_users: processes end as if nobody watched them.
  *
- * Locks: none; all calls are serialized by the caller (tiering.c). All but
- * tiermem_spaces_id() may sleep.
+ * Locks: none; all calls are serialized by the caller (tiering.c). All may sleep.
  */
 #ifndef TIERMEM_SPACES_H
 #define TIERMEM_SPACES_H
@@ -45,10 +44,13 @@ void tiermem_spaces_init(struct tiermem_spaces *spaces,
 			 struct tm_policy *policy);
 /* Forget all of them; the policy must be there still. */
 void tiermem_spaces_destroy(struct tiermem_spaces *spaces);
-/* The id of the record's address space; TM_SPACE_NONE when it is not managed. */
+/*
+ * The id of the record's address space; TM_SPACE_NONE when it is not managed (yet:
+ * it is from the next record on once enough were seen in one epoch).
+ */
 u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
 		      const struct tiermem_record *record);
-/* Once an epoch: take in who was sampled enough, forget who has gone. */
+/* Once an epoch: forget who has gone, and who was sampled too little. */
 void tiermem_spaces_update(struct tiermem_spaces *spaces);
 /*
  * The address space with mm_users held, or NULL if it has gone. mmput_async() it:

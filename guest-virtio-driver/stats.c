@@ -3,6 +3,7 @@
  * Statistics for the host: one buffer, kept by the device until it wants a
  * newer one, so that an idle guest is not woken.
  */
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -71,11 +72,44 @@ static void add_stat(struct tiermem *tm, unsigned int *n, u16 tag, u16 tier,
 	add_indexed(tm, n, tag, tier, 0, value);
 }
 
+static u64 managed_bytes(const struct tiermem *tm)
+{
+	u64 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < tm->num_tiers; i++)
+		sum += PFN_PHYS(tiermem_managed_pages(&tm->tiers[i]));
+	return sum;
+}
+
+/*
+ * The policy core counts a page once for each address space that maps it. The
+ * curve ends where it has as many bytes as the guest. Returns the points left.
+ */
+static unsigned int end_curve(struct tm_curve_point *points, unsigned int nr,
+			      u64 most)
+{
+	struct tm_curve_point before = {};
+	unsigned int i;
+
+	for (i = 0; i < nr && points[i].bytes <= most; i++)
+		before = points[i];
+	if (i == nr || before.bytes == most)
+		return i;
+	points[i].accesses = before.accesses +
+		mul_u64_u64_div_u64(points[i].accesses - before.accesses,
+				    most - before.bytes,
+				    points[i].bytes - before.bytes);
+	points[i].bytes = most;
+	return i + 1;
+}
+
 static void add_curve(struct tiermem *tm, unsigned int *n)
 {
 	struct tm_curve_point points[TM_CURVE_POINTS];
 	unsigned int nr = tiermem_tiering_curve(tm, points), i;
 
+	nr = end_curve(points, nr, managed_bytes(tm));
 	for (i = 0; i < nr; i++) {
 		add_indexed(tm, n, VIRTIO_TIERMEM_STAT_CURVE_BYTES, NO_TIER, i,
 			    points[i].bytes);

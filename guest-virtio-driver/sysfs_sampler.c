@@ -54,20 +54,15 @@ static DEVICE_ATTR_RO(source);
 static ssize_t reasons_show(struct device *dev, struct device_attribute *attr,
 			    char *buf)
 {
-	static const struct tiermem_source * const sources[] = {
-		&tiermem_source_pebs, &tiermem_source_ibs,
-		&tiermem_source_access_bits,
-	};
 	struct tiermem_sampler *sampler = to_sampler(dev);
 	ssize_t len = 0;
-	int i;
+	unsigned int i;
 
-	BUILD_BUG_ON(ARRAY_SIZE(sources) != TIERMEM_NR_SOURCES);
 	mutex_lock(&sampler->lock);
 	for (i = 0; i < TIERMEM_NR_SOURCES; i++)
 		if (sampler->reasons[i][0])
 			len += sysfs_emit_at(buf, len, "%s: %s\n",
-					     sources[i]->name,
+					     tiermem_sampler_source_name(i),
 					     sampler->reasons[i]);
 	mutex_unlock(&sampler->lock);
 	return len;

@@ -36,6 +36,22 @@ static ssize_t enabled_store(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RW(enabled);
 
+static ssize_t own_kernel_tiering_show(struct device *dev, struct device_attribute *attr,
+				       char *buf)
+{
+	return sysfs_emit(buf, "%d\n", READ_ONCE(to_tiering(dev)->own_kernel));
+}
+
+static ssize_t own_kernel_tiering_store(struct device *dev, struct device_attribute *attr,
+					const char *buf, size_t size)
+{
+	bool own;
+	int ret = kstrtobool(buf, &own);
+
+	return ret ?: tiermem_tiering_own_kernel(to_tiering(dev)->tm, own) ?: size;
+}
+static DEVICE_ATTR_RW(own_kernel_tiering);
+
 /* Read without the lock: each is one word, and what it counts goes on anyway. */
 #define VALUE_ATTR(name, value)							\
 static ssize_t name##_show(struct device *dev, struct device_attribute *attr,	\
@@ -85,6 +101,7 @@ static DEVICE_ATTR_RO(outcomes);
 
 static struct attribute *tiering_attrs[] = {
 	&dev_attr_enabled.attr,
+	&dev_attr_own_kernel_tiering.attr,
 	&dev_attr_spaces.attr,
 	&dev_attr_epochs.attr,
 	&dev_attr_promoted.attr,

@@ -16,6 +16,7 @@
 #include <linux/virtio_config.h>
 #include <linux/vmstat.h>
 
+#include "kernel_tiering.h"
 #include "residency.h"
 #include "tiering.h"
 #include "tiermem.h"
@@ -264,21 +265,31 @@ static int walk(void *context, uint64_t space, uint64_t start, uint64_t end,
 	return ret;
 }
 
+/* In slices, so that whoever looks sees the counters grow. */
+static void carry_out_slices(struct tiermem_tiering *t, unsigned int nr)
+{
+	unsigned int done = 0, slice;
+
+	while (done < nr && !READ_ONCE(t->stopping)) {
+		slice = min_t(unsigned int, nr - done, TIERMEM_RELOCATE_PAIRS);
+		done += tiermem_relocate(t->relocation, t->moves + done, slice, &t->stopping);
+		t->moved = t->relocation->stats;
+	}
+}
+
 /* Carry out steps, and learn what a page costs. */
 static unsigned long carry_out(struct tiermem_tiering *t, unsigned int nr)
 {
-	struct tiermem_relocate_stats *stats = &t->relocation->stats;
-	const u64 before = stats->promoted + stats->demoted;
+	const u64 before = t->moved.promoted + t->moved.demoted;
 	const u64 start = local_clock();
 	u64 pages, ns;
 
-	tiermem_relocate(t->relocation, t->moves, nr, &t->stopping);
+	carry_out_slices(t, nr);
 	ns = local_clock() - start;
 	spend(t, TIERMEM_STAGE_MOVE, ns);
-	pages = stats->promoted + stats->demoted - before;
+	pages = t->moved.promoted + t->moved.demoted - before;
 	if (pages)
 		t->page_ns = (3 * t->page_ns + div64_u64(ns, pages)) / 4;
-	t->moved = *stats;
 	return pages;
 }
 
@@ -482,6 +493,30 @@ static int start(struct tiermem_tiering *t)
 	return ret;
 }
 
+static void face_kernel(struct tiermem_tiering *t)
+{
+	if (t->own_kernel)
+		tiermem_kernel_tiering_own();
+	else
+		tiermem_kernel_tiering_warn(&t->tm->vdev->dev);
+}
+
+int tiermem_tiering_own_kernel(struct tiermem *tm, bool own)
+{
+	struct tiermem_tiering *t = &tm->tiering;
+	int ret = 0;
+
+	mutex_lock(&t->control);
+	if (own && t->thread)
+		ret = tiermem_kernel_tiering_own();
+	else if (!own)
+		tiermem_kernel_tiering_release();
+	if (!ret)
+		t->own_kernel = own;
+	mutex_unlock(&t->control);
+	return ret;
+}
+
 int tiermem_tiering_start(struct tiermem *tm)
 {
 	struct tiermem_tiering *t = &tm->tiering;
@@ -490,6 +525,8 @@ int tiermem_tiering_start(struct tiermem *tm)
 	mutex_lock(&t->control);
 	if (!t->thread)
 		ret = start(t);
+	if (!ret)
+		face_kernel(t);
 	mutex_unlock(&t->control);
 	return ret;
 }
@@ -503,6 +540,7 @@ void tiermem_tiering_stop(struct tiermem *tm)
 		WRITE_ONCE(t->stopping, true);
 		kthread_stop(t->thread);
 		t->thread = NULL;
+		tiermem_kernel_tiering_release();
 		mutex_lock(&t->lock);
 		stop_sampling(t);
 		release(t);

@@ -42,6 +42,7 @@ struct tiermem_tiering {
 	struct task_struct *thread;	/* NULL: off; under control */
 	bool stopping;			/* ends a plan between two batches */
 	bool own_sampler;		/* started by tiering */
+	bool own_kernel;		/* the kernel's own tiering is off; under control */
 	unsigned int paused;		/* somebody else reads the rings; under lock */
 
 	/* Under lock, and only while it is on. */
@@ -81,6 +82,12 @@ void tiermem_tiering_stop(struct tiermem *tm);
  * tiering is off. May sleep; no lock may be held.
  */
 unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages);
+
+/*
+ * Whether the kernel's own tiering is turned off while ours is on. 0, or
+ * -EOPNOTSUPP. May sleep.
+ */
+int tiermem_tiering_own_kernel(struct tiermem *tm, bool own);
 
 /* Leave the rings to somebody else; and take them back. */
 void tiermem_tiering_pause(struct tiermem *tm);

@@ -24,34 +24,35 @@ struct Level {
     uint32_t now;       // accesses counted in this epoch
     uint32_t before[2]; // in the two epochs before
     uint32_t average;   // per epoch, long memory
-    uint32_t spread;    // root of the mean squared difference from `average`
+    uint32_t spread;    // standard deviation of the counts, beyond what chance explains
     uint32_t usual[2];  // `spread` as of the end of the two epochs before
-    uint32_t error;     // standard error of `average` by chance
     uint16_t age;       // epochs since the last believed change
 
     static constexpr uint16_t kLongEpochs = 32; // memory of `average` and `spread`
     static constexpr uint16_t kShortEpochs = 8; // the same while young
+    // An average with a memory of n epochs is as certain as that of 2n - 1 counts.
+    static constexpr uint16_t kKnownEpochs = 2 * kLongEpochs - 1;
 
     // No access in three epochs, and none expected.
     [[nodiscard]] constexpr bool dead() const { return (now | before[0] | before[1] | average | spread) == 0; }
+    // No access in the last three epochs (or two, after settle()).
+    [[nodiscard]] constexpr bool quiet() const { return (now | before[0] | before[1]) == 0; }
+
+    // Far more in the last epoch than is usual: a stream may be half way through.
+    [[nodiscard]] constexpr bool bursting() const { return before[0] / 2 > average; }
 
     // End of epoch. `weight` is what one sample stands for. True on a change.
     constexpr bool settle(uint32_t weight) {
-        if (dead()) {
-            age = sat_add<uint16_t>(age, 1);
-            return false;
-        }
+        if (quiet())
+            return fade(weight);
         const uint32_t middle = median3(now, before[0], before[1]);
-        const uint32_t larger = middle > average ? middle : average;
-        const uint32_t third = (middle > average ? middle - average : average - middle) / 3;
-        const uint64_t chance = uint64_t{larger} * weight; // variance
-        const bool changed = third > usual[1] && uint64_t{third} * third > chance;
-        learn();
+        const uint64_t chance = uint64_t{middle > average ? middle : average} * weight; // variance
+        const bool changed = differs(middle, chance);
+        learn(chance);
         if (changed) {
             average = middle;
             age = 0;
         }
-        error = sqrt_about(chance / known_epochs());
         before[1] = before[0];
         before[0] = now;
         now = 0;
@@ -66,7 +67,8 @@ struct Level {
             return 0;
         // The spread caused by a change says nothing about the level after it.
         const uint32_t habit = (age < 3 ? usual[1] : spread) / sqrt_about(known_epochs());
-        const uint32_t sure = sat_sub(average, habit > error ? habit : error);
+        const uint32_t chance = error(weight);
+        const uint32_t sure = sat_sub(average, habit > chance ? habit : chance);
         const uint32_t lower = before[0] < before[1] ? before[0] : before[1];
         if (age == 1 && lower < sure)
             return lower;
@@ -82,17 +84,17 @@ struct Level {
     [[nodiscard]] constexpr uint32_t optimistic(uint32_t weight) const {
         if (age == 0)
             return sat_add(average, spread);
-        if (before[0] / 2 > average)
+        if (bursting())
             return before[0];
         if (age >= kLongEpochs)
             return average;
-        return sat_add(average, sat_add(error, weight / known_epochs() * 2));
+        return sat_add(average, sat_add(error(weight), weight / known_epochs() * 2));
     }
 
     // A part of a range that is taken to be even: 1/2^shift of everything.
     [[nodiscard]] constexpr Level part(unsigned shift) const {
         return {now >> shift,    {before[0] >> shift, before[1] >> shift}, average >> shift,
-                spread >> shift, {usual[0] >> shift, usual[1] >> shift},   error >> shift,    age};
+                spread >> shift, {usual[0] >> shift, usual[1] >> shift},   age};
     }
 
     // Both together; as young as the younger.
@@ -102,28 +104,57 @@ struct Level {
                 sat_add(average, o.average),
                 sat_add(spread, o.spread),
                 {sat_add(usual[0], o.usual[0]), sat_add(usual[1], o.usual[1])},
-                sat_add(error, o.error),
                 age < o.age ? age : o.age};
     }
 
   private:
-    [[nodiscard]] constexpr uint32_t known_epochs() const { return (age < kLongEpochs ? age : kLongEpochs) + 1U; }
-    constexpr void learn() {
-        const uint32_t memory = age < kShortEpochs ? kShortEpochs : (age < kLongEpochs ? age : kLongEpochs);
+    [[nodiscard]] constexpr uint32_t known_epochs() const { return age < kKnownEpochs ? age + 1U : kKnownEpochs; }
+    [[nodiscard]] constexpr uint32_t memory() const {
+        return age < kShortEpochs ? kShortEpochs : (age < kLongEpochs ? age : kLongEpochs);
+    }
+    // Standard error of the average by chance.
+    [[nodiscard]] constexpr uint32_t error(uint32_t weight) const {
+        return sqrt_about(uint64_t{average} * weight / known_epochs());
+    }
+    // From the average by more than three standard deviations.
+    [[nodiscard]] constexpr bool differs(uint32_t count, uint64_t chance) const {
+        const uint32_t third = (count > average ? count - average : average - count) / 3;
+        return third > usual[1] && uint64_t{third} * third > chance;
+    }
+    constexpr void learn(uint64_t chance) {
         const uint32_t off = now > average ? now - average : average - now;
         const uint64_t squares = uint64_t{spread} * spread;
-        const uint64_t square = uint64_t{off} * off;
+        const uint64_t square = sat_sub(uint64_t{off} * off, chance);
+        const uint32_t epochs = memory();
         usual[1] = usual[0];
         usual[0] = spread;
-        spread = sqrt_about(square > squares ? squares + (square - squares) / memory
-                                             : squares - (squares - square) / memory);
-        average = now > average ? average + off / memory : average - off / memory;
+        spread = sqrt_about(square > squares ? squares + (square - squares) / epochs
+                                             : squares - (squares - square) / epochs);
+        average = now > average ? average + off / epochs : average - off / epochs;
         // Division rounds down: less than one a memory would stay for ever.
-        if (now == 0 && average < memory)
+        if (now == 0 && average < epochs)
             average = 0;
-        if (age >= kLongEpochs && (now | before[0] | average) == 0)
-            spread = usual[0] = usual[1] = 0;
         age = sat_add<uint16_t>(age, 1);
+    }
+    // settle() for a range without accesses, in a few instructions: the square
+    // root of learn() to its first order.
+    constexpr bool fade(uint32_t weight) {
+        age = sat_add<uint16_t>(age, 1);
+        if ((average | spread) == 0)
+            return false;
+        // Three empty counts are as certain as one with a third of the variance.
+        const bool changed = differs(0, uint64_t{average} * weight / 3);
+        const uint32_t epochs = memory();
+        average = changed || average <= weight / 8 || average < epochs ? 0 : average - average / epochs;
+        usual[1] = usual[0];
+        usual[0] = spread;
+        spread -= sat_sub(spread, average) / (2 * epochs);
+        if (changed)
+            age = 0;
+        // The habit of a burst that comes rarely is kept for long, if it is one.
+        if (average == 0 && (age >= kLongEpochs || spread <= weight))
+            spread = usual[0] = usual[1] = 0;
+        return changed;
     }
 };
 

@@ -7,9 +7,7 @@
 namespace tiermem {
 
 namespace {
-// At this uncertainty and above, the whole budget; below it, in proportion,
-// but never less than a sixteenth.
-constexpr uint32_t kUncertainMilli = 3;
+// Of the budget when not even 1/1000 of the heat could be placed better.
 constexpr uint32_t kLeastShare = 16;
 
 uint32_t limited(const tm_policy_config& config, uint64_t period) {
@@ -23,10 +21,8 @@ uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
     // Samples an epoch that the budget pays for.
     const uint64_t budget_ns = mul_div(terms.epoch_ns, terms.cpu_permille, 1000);
     uint64_t samples = budget_ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
-    if (terms.uncertain_milli < kUncertainMilli) {
-        const uint64_t part = mul_div(samples, terms.uncertain_milli, kUncertainMilli);
-        samples = part > samples / kLeastShare ? part : samples / kLeastShare;
-    }
+    if (terms.uncertain_milli == 0)
+        samples /= kLeastShare;
     if (samples == 0)
         return config.period_max;
     if (terms.accesses == 0)

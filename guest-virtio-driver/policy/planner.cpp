@@ -7,6 +7,9 @@ namespace tiermem {
 namespace {
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 constexpr uint8_t kBlockedEpochs = 16;
+// A pair must gain an eighth of what it gives up besides its copies: less is
+// within what both estimates may be wrong.
+constexpr uint64_t kMargin = 8;
 
 uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -54,7 +57,7 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
     while (budget >= 2 && meet.find_hopeful() && meet.find_fast()) {
         const uint64_t gained = rank_heat(static_cast<uint16_t>(meet.high));
         const uint64_t lost = rank_heat(static_cast<uint16_t>(meet.low));
-        if (gained < sat_add(lost, 2 * terms.copy_heat))
+        if (gained < sat_add(lost + lost / kMargin, 2 * terms.copy_heat))
             break;
         const uint64_t n = lesser(lesser(meet.hopeful, meet.fast), budget / 2);
         goal.pairs += n;
@@ -72,9 +75,12 @@ Runs::Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t ran
       edge_(false), slot_(0), leaf_(kNone), at_(0), started_(false), set_{}, window_(0), huge_(false), page_(kPages) {}
 
 bool Runs::wanted(const Node& node) const {
-    if (direction_ == Direction::kPromote)
-        return node.hottest != 0 && (edge_ ? node.hottest >= rank_ : node.hottest > rank_);
-    return node.coldest != kNone && (edge_ ? node.coldest <= rank_ : node.coldest < rank_);
+    const bool promote = direction_ == Direction::kPromote;
+    const bool beyond = promote ? node.hottest != 0 && node.hottest + edge_ > rank_
+                                : node.coldest != kNone && node.coldest < rank_ + edge_;
+    if (!beyond || node.detail != kNone)
+        return beyond; // with a detail the ranks are those of pages that can move
+    return node.blocked == 0 && (promote ? node.present_pages > node.fast_pages : node.fast_pages != 0);
 }
 
 // The next leaf with anything for this pass; false when both passes are over.

@@ -241,6 +241,7 @@ int tm_policy_space_qos(tm_policy* policy, uint64_t space, uint32_t weight, uint
     if (weight < 1 || weight > 4096)
         return TM_ERR_ARGUMENT;
     s->bias = log16(weight) - log16(16);
+    s->tree.unrank();
     s->min_fast = min_fast >> kPageShift;
     return 0;
 }

@@ -26,9 +26,10 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
     *this = RangeTree{};
     bits_ = bits;
     split_samples_ = kMinSplitSamples;
-    const unsigned cache_bits = log2_floor(bytes) - 7;
+    const unsigned magnitude = log2_floor(bytes | kMinBytes / 2); // the space's head is not counted
+    const unsigned cache_bits = magnitude - 7;
     cache_mask_ = (uint64_t{1} << cache_bits) - 1;
-    const unsigned top_bits = (log2_floor(bytes) - 8) & ~1U;
+    const unsigned top_bits = (magnitude - 8) & ~1U;
     top_shift_ = bits - (top_bits < kTopBits ? top_bits : kTopBits);
     auto* at = static_cast<unsigned char*>(memory);
     uint32_t left = bytes;
@@ -52,6 +53,7 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
     nodes_[0].detail = kNone;
     nodes_[0].walk_age = 255;
     nodes_[0].coldest = kNone;
+    nodes_[0].ranked = kUnranked;
     node_top_ = 1;
     leaves_ = 1;
     free_families_ = (node_cap_ - 1) / kFan;
@@ -118,6 +120,7 @@ void RangeTree::split(uint16_t i) {
         child.fast_pages = n.fast_pages / kFan;
         child.present_pages = n.present_pages / kFan;
         child.walk_age = 255;
+        child.ranked = kUnranked;
         enter(static_cast<uint16_t>(first + c));
     }
     n.first_child = first;
@@ -169,6 +172,7 @@ void RangeTree::merge(uint16_t i) {
         child.coldest = kNone;
     }
     n.level = sum;
+    n.ranked = kUnranked;
     n.first_child = 0;
     enter(i);
     nodes_[first].parent = free_family_;
@@ -287,11 +291,16 @@ uint32_t RangeTree::drop_details_for_room() {
     return dropped;
 }
 
-void RangeTree::settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change) {
+[[gnu::always_inline]] inline void RangeTree::settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change) {
     if (scale != kWholeEpoch)
         n.level.now = clamp_u32((uint64_t{n.level.now} * scale) >> 16);
-    if (n.level.settle(weight))
+    // What comes in bursts is ranked by its last counts too.
+    if (!n.level.quiet() && n.level.spread > n.level.average / 2)
+        n.ranked = kUnranked;
+    if (n.level.settle(weight)) {
         change.changes++;
+        n.ranked = kUnranked;
+    }
     n.walk_age = older(n.walk_age);
     if (n.even) {
         n.even_age++;
@@ -320,6 +329,11 @@ TreeChange RangeTree::settle(uint32_t weight, uint32_t scale) {
     return change;
 }
 
+void RangeTree::unrank() {
+    for (uint32_t i = 0; i < node_top_; i++)
+        nodes_[i].ranked = kUnranked;
+}
+
 void RangeTree::forget(uint64_t start, uint64_t end) {
     for (uint16_t i = covers(start) ? find(start) : kNone; i != kNone && nodes_[i].start < end; i = after(i)) {
         Node& n = nodes_[i];
@@ -328,6 +342,7 @@ void RangeTree::forget(uint64_t start, uint64_t end) {
         if (n.detail != kNone)
             drop_detail(i);
         n.level = Level{};
+        n.ranked = kUnranked;
         n.fast_pages = 0;
         n.present_pages = 0;
         n.walk_age = 255;

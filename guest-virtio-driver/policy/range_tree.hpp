@@ -27,6 +27,7 @@ namespace tiermem {
 inline constexpr unsigned kPageShift = 12;
 inline constexpr unsigned kLeafOrder = 21;
 inline constexpr unsigned kFan = 4;
+inline constexpr uint32_t kUnranked = 0xffffffff;
 
 struct Node {
     uint64_t start;         // lowest address
@@ -39,8 +40,10 @@ struct Node {
     uint8_t order;          // log2 of the length in bytes
     uint8_t walk_age;       // epochs since the last walk; 255: never
     uint8_t blocked;        // epochs for which moving it is not tried
-    uint16_t hottest;       // best rank of a page worth promoting, 0: none; 0 if no leaf
-    uint16_t coldest;       // rank of its coldest page on tier 0, kNone: none; kNone if no leaf
+    uint16_t likely;        // rank of its pages, as of `ranked`; not with a detail
+    uint16_t hottest;       // best rank on which a page may be promoted, 0: none; 0 if no leaf
+    uint16_t coldest;       // rank of its coldest page, kNone: not known; kNone if no leaf
+    uint32_t ranked;        // level.average when the ranks were found, or kUnranked
     bool huge;              // a 2 MiB folio, moved whole
     bool even;              // looked at page by page before, and found even
     uint8_t even_age;       // epochs since
@@ -93,6 +96,9 @@ class RangeTree {
     // End of epoch; `weight` is what a typical sample stands for now, `scale`
     // brings counts to the nominal length of an epoch (16.16 fixed point).
     TreeChange settle(uint32_t weight, uint32_t scale);
+
+    // Find all ranks anew at the next ranking.
+    void unrank();
 
     // Forget the heat of whole leaves within [start, end).
     void forget(uint64_t start, uint64_t end);

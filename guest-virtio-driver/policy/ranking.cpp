@@ -52,10 +52,10 @@ uint16_t LeafRank::certain(uint8_t code) const {
         return 0;
     int rank = certain_base_;
     if (detail_) {
-        // A quarter of a standard deviation of the gamma posterior below its
-        // mean: more caution loses more heat than it saves moves (docs/policy.md).
+        // Half a standard deviation of the gamma posterior below its mean: more
+        // caution loses more heat than it saves moves (docs/policy.md).
         const uint32_t value = code_value(code) + prior_;
-        rank += log16(sat_sub(value, sqrt_about(uint64_t{value} * kSampleUnits) / 4));
+        rank += log16(sat_sub(value, sqrt_about(uint64_t{value} * kSampleUnits) / 2));
     }
     return surcharged(rank);
 }
@@ -100,65 +100,76 @@ void Ranking::clear() {
     cut_ = keep;
 }
 
-void Ranking::add(Space& space, const Horizon& horizon) {
-    space.fast_pages = 0;
-    for (uint16_t i = 0; i < space.tree.top(); i++)
-        if (space.tree.is_leaf(i))
-            add_leaf(space, i, horizon);
+namespace {
+// The ranks of a leaf without detail are found anew when they may have changed:
+// while it is young, when its average has moved by half a rank (two ranks, while
+// nothing is heard of it), and in every eighth epoch, as certainty grows.
+bool is_stale(const Node& node) {
+    const Level& level = node.level;
+    if (node.ranked == kUnranked || (level.age & 7U) == 0 || level.age < Level::kShortEpochs)
+        return true;
+    const uint32_t apart = level.average > node.ranked ? level.average - node.ranked : node.ranked - level.average;
+    return apart > node.ranked >> (level.quiet() ? 3U : 5U);
 }
 
-void Ranking::add_leaf(Space& space, uint16_t index, const Horizon& horizon) {
-    Node& node = space.tree.node(index);
-    PageDetail* detail = space.tree.detail(node);
+[[gnu::noinline]] void rank_leaf(const Space& space, Node& node, const Horizon& horizon) {
+    const LeafRank rank(space, node, nullptr, horizon);
+    node.likely = rank.likely(0);
+    node.hottest = rank.certain(0);
+    node.coldest = rank.possible(0);
+    node.ranked = node.level.average;
+}
+} // namespace
+
+// Nothing is known of its heat but that there is none.
+[[gnu::always_inline]] inline void Ranking::add_dead(Space& space, Node& node) {
     node.hottest = 0;
-    node.coldest = kNone;
+    node.coldest = 0;
+    node.ranked = kUnranked;
+    const uint32_t fast = node.fast_pages;
+    space.fast_pages += fast;
+    fast_[0] += fast;
+    if (node.blocked == 0)
+        movable_fast_[0] += fast;
+}
+
+[[gnu::always_inline]] inline void Ranking::add_plain(Space& space, Node& node, const Horizon& horizon) {
+    if (is_stale(node))
+        rank_leaf(space, node, horizon);
+    const uint32_t slow = sat_sub(node.present_pages, node.fast_pages);
+    space.fast_pages += node.fast_pages;
+    slow_[node.likely] += slow;
+    fast_[node.likely] += node.fast_pages;
+    if (node.blocked != 0)
+        return;
+    movable_fast_[node.coldest] += node.fast_pages;
+    hopeful_[node.hottest] += slow;
+}
+
+// Most leaves take the way through this function without a call.
+[[gnu::always_inline]] inline void Ranking::add_leaf(Space& space, Node& node, const Horizon& horizon) {
     heat_ += node.level.average;
     if (node.level.age < kYoungEpochs)
         uncertain_ += node.level.average / 8;
-    if (detail == nullptr && node.level.dead()) {
+    if (node.detail != kNone) {
+        add_detail(space, node, *space.tree.detail(node), horizon);
+    } else if (node.walk_age == 255) {
+        // What it holds is not known yet.
+        node.hottest = 0;
+        node.coldest = kNone;
+    } else if (node.level.dead()) {
         add_dead(space, node);
-        return;
-    }
-    if (detail == nullptr) {
-        add_plain(space, node, LeafRank(space, node, nullptr, horizon));
-        return;
-    }
-    count_codes(*detail);
-    detail->study(counts_, count_);
-    add_detail(space, node, *detail, LeafRank(space, node, detail, horizon));
-}
-
-// Nothing is known of its heat but that there is none.
-void Ranking::add_dead(Space& space, Node& node) {
-    const uint32_t fast = node.walk_age == 255 ? 0 : node.fast_pages;
-    if (fast == 0)
-        return;
-    space.fast_pages += fast;
-    fast_[0] += fast;
-    if (node.blocked == 0) {
-        movable_fast_[0] += fast;
-        node.coldest = 0;
+    } else {
+        add_plain(space, node, horizon);
     }
 }
 
-void Ranking::add_plain(Space& space, Node& node, const LeafRank& rank) {
-    if (node.walk_age == 255)
-        return; // what it holds is not known yet
-    const uint16_t likely = rank.likely(0);
-    const uint16_t certain = rank.certain(0);
-    const uint16_t possible = rank.possible(0);
-    const uint32_t slow = sat_sub(node.present_pages, node.fast_pages);
-    space.fast_pages += node.fast_pages;
-    slow_[likely] += slow;
-    fast_[likely] += node.fast_pages;
-    if (node.blocked != 0)
-        return;
-    movable_fast_[possible] += node.fast_pages;
-    hopeful_[certain] += slow;
-    if (slow != 0)
-        node.hottest = certain;
-    if (node.fast_pages != 0)
-        node.coldest = possible;
+void Ranking::add(Space& space, const Horizon& horizon) {
+    space.fast_pages = 0;
+    const uint32_t nodes = space.tree.top();
+    for (uint32_t i = 0; i < nodes; i++)
+        if (space.tree.is_leaf(static_cast<uint16_t>(i)))
+            add_leaf(space, space.tree.node(static_cast<uint16_t>(i)), horizon);
 }
 
 namespace {
@@ -229,9 +240,17 @@ void Ranking::add_code(Node& node, const PageDetail& detail, const LeafRank& ran
     }
 }
 
-void Ranking::add_detail(Space& space, Node& node, PageDetail& detail, const LeafRank& rank) {
+void Ranking::add_detail(Space& space, Node& node, PageDetail& detail, const Horizon& horizon) {
+    count_codes(detail);
+    // A stream that is half way through a range has made it uneven for now.
+    if (!node.level.bursting())
+        detail.study(counts_, count_);
+    const LeafRank rank(space, node, &detail, horizon);
     const uint64_t unit_heat = mul_div(node.level.average, 256, detail.weight());
     node.fast_pages = 0;
+    node.hottest = 0;
+    node.coldest = kNone;
+    node.ranked = kUnranked;
     node.present_pages = detail.movable.count();
     for (unsigned i = 0; i < count_; i++) {
         add_code(node, detail, rank, counts_[i], unit_heat);

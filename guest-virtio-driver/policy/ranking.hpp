@@ -81,10 +81,10 @@ class Ranking {
     [[nodiscard]] uint32_t uncertain_milli() const;
 
   private:
-    void add_leaf(Space& space, uint16_t index, const Horizon& horizon);
+    void add_leaf(Space& space, Node& node, const Horizon& horizon);
     void add_dead(Space& space, Node& node);
-    void add_plain(Space& space, Node& node, const LeafRank& rank);
-    void add_detail(Space& space, Node& node, PageDetail& detail, const LeafRank& rank);
+    void add_plain(Space& space, Node& node, const Horizon& horizon);
+    void add_detail(Space& space, Node& node, PageDetail& detail, const Horizon& horizon);
     void count_codes(const PageDetail& detail);
     void add_code(Node& node, const PageDetail& detail, const LeafRank& rank, const CodeCount& count,
                   uint64_t unit_heat);

@@ -53,9 +53,12 @@ int Walker::operator()(uint64_t space, uint64_t start, uint64_t end, tm_window& 
 
 void note_window(Space& space, uint16_t index, const tm_window& window) {
     Node& n = space.tree.node(index);
+    const uint32_t present = count_pages(window.present);
+    if (n.walk_age == kNever || n.present_pages != present)
+        n.ranked = kUnranked;
     n.walk_age = 0;
     n.huge = window.huge != 0;
-    n.present_pages = count_pages(window.present);
+    n.present_pages = present;
     n.fast_pages = count_pages(window.fast);
     if (n.huge && n.detail != kNone)
         space.tree.drop_detail(index);
@@ -87,15 +90,24 @@ void Residency::refresh_due(SpaceTable& spaces, Walker& walker) {
         Space* space = spaces.slot(due_slot_);
         if (space == nullptr)
             continue;
-        for (uint16_t i = 0; i < space->tree.top() && walker.can(); i++)
-            if (is_due(space->tree, space->tree.node(i)))
-                refresh_leaf(*space, i, walker);
+        refresh_space(*space, walker);
+    }
+}
+
+void Residency::refresh_space(Space& space, Walker& walker) {
+    const uint32_t nodes = space.tree.top();
+    for (uint32_t i = 0; i < nodes; i++) {
+        if (!is_due(space.tree, space.tree.node(static_cast<uint16_t>(i))))
+            continue;
+        if (!walker.can())
+            return;
+        refresh_leaf(space, static_cast<uint16_t>(i), walker);
     }
 }
 
 void Residency::refresh_leaf(Space& space, uint16_t index, Walker& walker) {
     const Node& n = space.tree.node(index);
-    tm_window window{};
+    tm_window window; // the walker clears it
     const int found = walker(space.id, n.start, n.end(), window);
     if (found < 0)
         return;
@@ -132,7 +144,10 @@ void Residency::commit(Space& space, uint16_t upto) {
             const bool here = n.start == leaf_start_;
             // It may have been split since the hand came to it.
             const uint64_t present = present_ < n.pages() ? present_ : n.pages();
+            const uint32_t before = n.present_pages;
             n.present_pages = here ? clamp_u32(present) : 0;
+            if (n.walk_age == kNever || n.present_pages != before)
+                n.ranked = kUnranked;
             n.fast_pages = here ? clamp_u32(fast_ < present ? fast_ : present) : 0;
             n.walk_age = 0;
         }
@@ -146,7 +161,7 @@ bool Residency::turn_in(Space& space, Walker& walker) {
     const uint64_t limit = space.tree.limit();
     uint16_t leaf = space.tree.find(addr_ < limit ? addr_ : 0);
     while (walker.can() && addr_ < limit) {
-        tm_window window{};
+        tm_window window; // the walker clears it
         const int found = walker(space.id, addr_, limit, window);
         if (found < 0)
             return true; // cannot tell now: go on with the next space

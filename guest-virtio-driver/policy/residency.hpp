@@ -43,7 +43,8 @@ class Residency {
 
   private:
     void refresh_due(SpaceTable& spaces, Walker& walker);
-    void refresh_leaf(Space& space, uint16_t index, Walker& walker);
+    static void refresh_space(Space& space, Walker& walker);
+    static void refresh_leaf(Space& space, uint16_t index, Walker& walker);
     void turn_hand(SpaceTable& spaces, Walker& walker);
     bool turn_in(Space& space, Walker& walker);
     void commit(Space& space, uint16_t upto);

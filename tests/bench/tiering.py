@@ -8,6 +8,7 @@ that were finished before are taken from the cache; `docs/tiering-bench.md` says
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -22,8 +23,7 @@ QUICK = {"workload": ["gups", "shift", "zipf"], "peer": ["none", "ideal", "balan
 RESERVE = 128 * MIB  # what the guest's kernel takes of both nodes together, at most
 NODE_RESERVE = 96 * MIB  # what the kernel keeps free or uses of the slow node
 HOLE = 3 << 30  # guest-physical memory beyond is not contiguous
-HOST_SECONDS = 60  # at most, for a second of the guest, on a busy machine
-BOOT_SECONDS = 900
+PATIENCE = 300  # host seconds; a guest's clock moves many times a second even on a busy host
 HOT_REGION = ("gups", "shift", "scan", "heap", "processes")
 
 
@@ -44,7 +44,8 @@ def parser():
                        ("hot", "the hot region")):
         made.add_argument(f"--{name}", metavar="SIZE", help=f"bytes of {what}")
     made.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="guests at a time (default: CPUs)")
-    made.add_argument("--timeout", type=float, help="host seconds after which a run counts as hung")
+    made.add_argument("--timeout", type=float, default=PATIENCE, metavar="SECONDS",
+                      help=f"a guest whose clock stands still so long counts as hung (default {PATIENCE})")
     made.add_argument("--qemu", type=Path, help="instead of build/qemu's")
     made.add_argument("--again", action="store_true", help="do not use finished runs")
     made.add_argument("--finished", action="store_true", help="only show finished runs, start none")
@@ -80,7 +81,7 @@ def wrong(chosen):
     unknown = [name for name in chosen.workload if name not in WORKLOADS]
     if unknown:
         return f"workload '{unknown[0]}' is unknown; there are: {', '.join(WORKLOADS)}"
-    for name, value, low in (("repeat", chosen.repeat, 1), ("jobs", chosen.jobs, 1), ("seconds", chosen.seconds, 3)):
+    for name, value, low in (("repeat", chosen.repeat, 1), ("jobs", chosen.jobs, 1), ("seconds", chosen.seconds, 3), ("timeout", chosen.timeout, 1)):
         if value < low:
             return f"--{name} {value}: at least {low} is allowed"
     return sizes_wrong(chosen)
@@ -120,7 +121,6 @@ def run_all(chosen):
     import tiering_guest
     from tiermem_bench import tiering_store
     bench = tiering_guest.Bench(chosen.qemu)
-    timeout = chosen.timeout or BOOT_SECONDS + chosen.seconds * HOST_SECONDS
     wanted = cells(chosen)
     done = {} if chosen.again else {cell: run for cell in wanted if (run := tiering_store.load(bench.key(cell)))}
     left = [] if chosen.finished else [cell for cell in wanted if cell not in done]
@@ -132,7 +132,7 @@ def run_all(chosen):
         if not chosen.again and (run := tiering_store.load(bench.key(cell))):
             return run
         log.step(f"{name(cell)}: begins")
-        run = bench.run(cell, timeout)
+        run = bench.run(cell, chosen.timeout)
         tiering_store.save(bench.key(cell), run)
         return run
     with ThreadPoolExecutor(chosen.jobs) as pool:
@@ -188,12 +188,12 @@ def hot_pages(cell, ideal):
 
 
 def by_cell(done, peers):
-    """{(workload, peer): runs} in the order of the table, without those that nobody asked for."""
+    """{(workload, peer): runs} in the order of cells(), without those that nobody asked for."""
     found = {}
     for cell, run in done.items():
         if cell.peer in peers:
             found.setdefault((cell.title, cell.peer), []).append(run)
-    return dict(sorted(found.items(), key=lambda item: list(dict.fromkeys(key[0] for key in found)).index(item[0][0])))
+    return found
 
 
 def rows(done):
@@ -227,6 +227,7 @@ def main(words):
     chosen = options(words)
     from tiermem_build import host
     host.ensure()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an interrupt, too, shows what is finished
     done, failures = run_all(chosen)
     table = by_cell(compared(done), set(chosen.peer) | {"ideal"})
     if table:

@@ -5,7 +5,9 @@ Nothing reaches the guest from outside while it runs, so that a run is the same 
 serial port, what the meter says from its log.
 """
 
+import io
 import json
+import re
 import tempfile
 import threading
 import time
@@ -26,6 +28,8 @@ CPU = "Icelake-Server,model=106,x-tcg-pebs=4"  # the same for all: the driver sa
 BUILD = paths.BUILD
 TIERLOAD = BUILD / "tools/tierload/tierload"
 POLL = 0.5  # host seconds
+LINE_MAX = 4096  # bytes of the meter's log that hold a whole line at least
+SET_UP_SECONDS = 120  # of the guest, for all but the run itself; 10 is usual
 TRIES = 5
 # The run begins when the boot's last workers have come to rest.
 SCRIPT = """exec >/dev/ttyS1 2>&1 </dev/null
@@ -110,6 +114,45 @@ def script(cell):
                          watched=PEERS[cell.peer].shown or '""')
 
 
+def hypervisor(cell):
+    """Options of the meter for a peer that tiers from outside of the guest."""
+    charge = PEERS[cell.peer].hypervisor
+    return {"hv_fast": cell.fast, "hv_charge": charge} if charge else {}
+
+
+def append(cell):
+    """Words of the kernel's command line."""
+    return "no_timer_check" + (" numa=off" if PEERS[cell.peer].hypervisor else "")
+
+
+class GuestClock:
+    """What the meter's log says of the guest's time while it grows. `limit`: guest seconds of a run that is alright."""
+
+    def __init__(self, log_file, limit):
+        self.file = log_file
+        self.limit = limit
+        self.size = None
+        self.changed = time.monotonic()
+
+    def problem(self, patience):
+        """Why the guest counts as hung; None while it does not. `patience`: host seconds without a sign of life."""
+        size = self.file.stat().st_size if self.file.exists() else 0
+        if size != self.size:
+            self.size, self.changed = size, time.monotonic()
+            if self._seconds() > self.limit:
+                return f"the guest did not finish within {self.limit:.0f} s of its own clock"
+        if time.monotonic() - self.changed > patience:
+            return f"the guest's clock has stood still for {patience:.0f} s"
+        return None
+
+    def _seconds(self):
+        """The time of the last whole line."""
+        with open(self.file, "rb") if self.file.exists() else io.BytesIO() as file:
+            file.seek(max(0, self.size - LINE_MAX))
+            times = re.findall(rb'"time_ns":(\d+)', file.read())
+        return int(times[-1]) / figures.SECOND if times else 0
+
+
 class Bench:
     """Runs cells with one QEMU and one meter."""
 
@@ -126,33 +169,33 @@ class Bench:
         driver = module.build(DRIVER, SERIES, BUILD / "modules" / SERIES) if PEERS[cell.peer].tiermem else []
         if tuple(driver) not in self.keys:
             self.keys[tuple(driver)] = cache.key(*self.base, *driver)
-        return cache.key(self.keys[tuple(driver)], sorted(asdict(cell).items()), script(cell))
+        outside = [hypervisor(cell), append(cell)] if hypervisor(cell) else []
+        return cache.key(self.keys[tuple(driver)], sorted(asdict(cell).items()), script(cell), *outside)
 
     def run(self, cell, timeout):
-        """Figures of a run; raises RunFailed. `timeout`: host seconds."""
+        """Figures of a run; raises RunFailed. `timeout`: host seconds in which the guest's clock may stand still."""
         with tempfile.TemporaryDirectory(prefix="tiering-") as folder:
             words, readings = Path(folder) / "words", Path(folder) / "meter.jsonl"
-            meter = Meter(log=readings, clock=True)
+            meter = Meter(log=readings, clock=True, **hypervisor(cell))
             with self._machine(cell, meter, words, Path(folder)) as machine:
-                self._watch(machine, words, timeout)
+                self._watch(machine, words, GuestClock(readings, cell.seconds + SET_UP_SECONDS), timeout)
                 extra = {"complaints": machine.complaints(), "watched": _watched(words)}
             return self._figures(cell, words, readings, extra)
 
     def _machine(self, cell, meter, words, folder):
         peer = PEERS[cell.peer]
         parts = image.build("mini", SERIES, peer.tiermem)
-        initrd = unattended._with_files(parts["initrd"], [(TIERLOAD, "/bin/tierload")], script(cell), folder)
-        settings = meter.settings(qemu_args=["-serial", f"file:{words}"], append="no_timer_check", kernel=SERIES,
+        initrd = unattended.with_files(parts["initrd"], [(TIERLOAD, "/bin/tierload")], script(cell), folder)
+        settings = meter.settings(qemu_args=["-serial", f"file:{words}"], append=append(cell), kernel=SERIES,
                                   parts={**parts, "initrd": initrd}, fast=cell.fast, slow=cell.slow,
                                   tiermem=peer.tiermem, cpu=CPU, qemu=self.qemu, reboot=False)
         return Alone(Config(**settings), name=f"tiering-{cell.workload}-{cell.peer}")
 
-    def _watch(self, machine, words, timeout):
-        """Waits for the end of the machine."""
-        deadline = time.monotonic() + timeout
+    def _watch(self, machine, words, clock, timeout):
+        """Waits for the end of the machine. What a busy host takes for it says nothing; the guest's clock does."""
         while machine.process.poll() is None:
-            if time.monotonic() > deadline:
-                raise RunFailed(f"the guest did not finish within {timeout:.0f} s; {_last(words)}\n{_logs(machine)}")
+            if problem := clock.problem(timeout):
+                raise RunFailed(f"{problem}; {_last(words)}\n{_logs(machine)}")
             if self.stopped.wait(POLL):
                 raise RunFailed("stopped")
         if machine.process.returncode != 0:
@@ -164,12 +207,15 @@ class Bench:
             raise RunFailed(f"the program ended with {status}; {_last(words)}\n{_logs(machine)}")
 
     def _figures(self, cell, words, readings, extra):
-        course = figures.Course([_counts(reading) for reading in read_log(readings).samples])
+        samples = read_log(readings).samples
+        course = figures.Course([_counts(reading) for reading in samples])
         try:
             run = figures.figures(events(words), course)
         except (ValueError, KeyError) as problem:
             raise RunFailed(f"the results make no sense: {problem!r}\n{_last(words)}") from problem
         run["ideal_fast_bytes"] = next(event["fast_bytes"] for event in events(words) if event["event"] == "settings")
+        if PEERS[cell.peer].hypervisor:
+            run["pages_moved"] = _moved_outside(samples, run["end"]) - _moved_outside(samples, run["begin"])
         run["course"] = [counts.as_list() for counts in course.samples if counts.time >= run["begin"] - figures.SECOND]
         return {**run, **extra, "cell": asdict(cell)}
 
@@ -180,6 +226,11 @@ def _counts(reading):
     assert len(user) == len(kernel) == 2, f"two tiers, not {len(user)}"
     return figures.Counts(reading.time_ns, *user, reading.counts["user"]["stall_ns"], reading.instructions("kernel"),
                           reading.counts["kernel"]["stall_ns"])
+
+
+def _moved_outside(samples, time):
+    """Pages that the hypervisor has moved until then."""
+    return max((reading.extra["hypervisor"]["moved"] for reading in samples if reading.time_ns <= time), default=0)
 
 
 def course_of(run):

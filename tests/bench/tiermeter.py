@@ -105,7 +105,7 @@ class Reading:
     """A line of the log with counts, or the difference between two; of all vCPUs together."""
     time_ns: int
     counts: dict  # by side: {"instructions", "accesses", "stall_ns": numbers, "misses": a list by tier}
-    extra: dict = field(default_factory=dict)  # what else a line says, such as the number of a mark
+    extra: dict = field(default_factory=dict)  # what else a line says: the number of a mark, "hypervisor"
 
     @classmethod
     def of(cls, line):
@@ -128,7 +128,13 @@ class Reading:
     def __sub__(self, other):
         negated = {side: _map(lambda number: -number, counts) for side, counts in other.counts.items()}
         return Reading(self.time_ns - other.time_ns,
-                       {side: _sum([self.counts[side], negated[side]]) for side in SIDES})
+                       {side: _sum([self.counts[side], negated[side]]) for side in SIDES}, self._hypervisor_since(other))
+
+    def _hypervisor_since(self, other):
+        if "hypervisor" not in self.extra:
+            return {}
+        before = other.extra.get("hypervisor", {})
+        return {"hypervisor": {name: value - before.get(name, 0) for name, value in self.extra["hypervisor"].items()}}
 
 
 def _map(change, counts):

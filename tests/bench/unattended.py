@@ -27,11 +27,12 @@ CREATED = 1_767_225_600  # 2026-01-01: the kernel parses the times of files befo
 class Unattended(Machine):
     """Boots into /etc/work of its initramfs; not for start() and run(). The console is in place.console."""
 
-    def run_to_end(self, timeout):
-        """What the guest printed. Raises MachineError or Timeout that names the logs; both end QEMU."""
+    def run_to_end(self, timeout, started=lambda machine: None):
+        """What the guest printed. `started` is called with the machine once QEMU runs. Raises MachineError or Timeout that names the logs; both end QEMU."""
         self.place = Place(self.name)
         try:
             self._launch()
+            started(self)
             status = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise Timeout(f"the guest still works after {timeout} s\n{self.place.describe()}") from None
@@ -42,19 +43,19 @@ class Unattended(Machine):
         return self.place.console.read_text(errors="replace")
 
 
-def run(config, script, timeout, name="unattended"):
+def run(config, script, timeout, name="unattended", **options):
     """Runs a shell script in a machine like `config`, to its end; returns what the guest printed. `timeout` is in
-    seconds of the host."""
+    seconds of the host; `options` are those of run_to_end()."""
     if config.image != "mini":
         raise ValueError(f"image: '{config.image}'; only the mini image runs unattended")
     with tempfile.TemporaryDirectory(prefix="tiermem-unattended-") as folder:
         parts = image.build(config.image, config.kernel, config.tiermem, config.modules)
-        initrd = _with_files(parts["initrd"], config.add, script, Path(folder))
+        initrd = with_files(parts["initrd"], config.add, script, Path(folder))
         config = dataclasses.replace(config, parts={**parts, "initrd": initrd}, add=[], reboot=False)
-        return Unattended(config, name).run_to_end(timeout)
+        return Unattended(config, name).run_to_end(timeout, **options)
 
 
-def _with_files(initrd, files, script, folder):
+def with_files(initrd, files, script, folder):
     """An initramfs with further files and the script, the same bytes for the same content."""
     root = folder / "root"
     for source, target in files:

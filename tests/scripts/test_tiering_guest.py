@@ -30,10 +30,11 @@ def bench():
     return made
 
 
-def watched(bench, tmp_path, text, status=0, timeout=30):
-    words = tmp_path / "words"
+def watched(bench, tmp_path, text, status=0, timeout=30, readings=""):
+    words, log = tmp_path / "words", tmp_path / "meter.jsonl"
     words.write_text(text)
-    bench._watch(Machine(tmp_path, status), words, timeout)
+    log.write_text(readings)
+    bench._watch(Machine(tmp_path, status), words, tiering_guest.GuestClock(log, 100), timeout)
     return words
 
 
@@ -52,8 +53,22 @@ def test_a_program_that_failed_is_told_with_its_words(bench, tmp_path, text, sai
 
 
 def test_a_guest_that_hangs_is_told_with_what_it_did_last(bench, tmp_path):
-    with pytest.raises(tiering_guest.RunFailed, match="not finish within 0 s.*last event: start\n(.*\n)*.*Out of memory"):
+    with pytest.raises(tiering_guest.RunFailed, match="stood still for 0 s.*last event: start\n(.*\n)*.*Out of memory"):
         watched(bench, tmp_path, json.dumps({"event": "start"}) + "\n", status=None, timeout=0)
+
+
+def test_a_guest_that_never_ends_is_told_by_its_own_clock(bench, tmp_path):
+    line = '{"type":"sample","time_ns":%d,"vcpus":[]}\n'
+    with pytest.raises(tiering_guest.RunFailed, match="not finish within 100 s of its own clock"):
+        watched(bench, tmp_path, "", status=None, readings=line % 10**9 + line % (101 * 10**9) + '{"type":"sam')
+
+
+def test_a_guest_on_a_slow_host_is_waited_for(tmp_path):
+    clock = tiering_guest.GuestClock(tmp_path / "log", 100)
+    assert clock.problem(60) is None
+    (tmp_path / "log").write_text('{"type":"sample","time_ns":99000000000}\n')
+    clock.changed -= 61
+    assert clock.problem(60) is None and clock.changed > tiering_guest.time.monotonic() - 60
 
 
 @pytest.mark.parametrize("status, said", [(1, "QEMU ended with status 1"), (-9, "status -9"), (0, "guest has died")])

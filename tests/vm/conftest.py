@@ -10,16 +10,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "scripts/lib"), str(Pa
 import programs  # noqa: E402
 import tiers  # noqa: E402
 from tiermem_vm import Config, Machine  # noqa: E402
-from tiermem_vm.fixtures import STARTED, boot as start_machine, kernel  # noqa: E402, F401
-
-# On a busy host the kernel finds the timer late and calls that a bug of the firmware.
-WORDS = "no_timer_check"
-
-
-@pytest.fixture
-def boot(start_machine):  # noqa: F811
-    """tiermem_vm's boot, with words for the kernel that suit a busy host."""
-    return lambda **settings: start_machine(**{"append": WORDS, **settings})
+from tiermem_vm.fixtures import STARTED, boot, kernel  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +24,7 @@ def lent():
 
 def _machine_for(kernel, machines):  # noqa: F811
     if kernel not in machines:
-        machine = Machine(Config(kernel=kernel, append=WORDS, add=programs.all_programs()), f"shared-{kernel}").start()
+        machine = Machine(Config(kernel=kernel, add=programs.all_programs()), f"shared-{kernel}").start()
         machines[kernel] = machine
         tiers.wait_probed(machine)
     return machines[kernel]

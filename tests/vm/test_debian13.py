@@ -22,7 +22,7 @@ def seconds(log, text):
 @pytest.mark.full
 def test_package_on_debian_13(boot):
     machine = boot(parts=debian13_image.build(), fast=512 * MIB, slow=512 * MIB, fast_quota=384 * MIB, slow_quota=320 * MIB,
-                   append="no_timer_check loglevel=5")
+                   append="loglevel=5")
     machine.wait_driver()
     release, debian, module, status, log = machine.run(FACTS).output.split("\n", 4)
     assert release.startswith("6.12") and debian.startswith("13")

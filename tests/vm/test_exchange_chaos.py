@@ -2,8 +2,6 @@
 """Pages are exchanged while programs drop, protect, move, lock, collapse and fork their memory, the kernel scans,
 migrates, compacts and collapses it, and others read it: no content is lost and all counters come back."""
 
-import re
-
 import exchange_kit
 import pytest
 import tiers
@@ -21,32 +19,17 @@ CALM = "kill $(cat /tmp/compacting); echo 0 >/proc/sys/kernel/numa_balancing"
 SMALL = 512
 
 
-def counters(machine):
-    """The guest's counters that an exchange could get wrong."""
-    text = machine.run("cat /proc/vmstat").output
-    return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.M)}
-
-
-def settled(machine):
-    """Counters once nothing is isolated any more."""
-    def isolated():
-        found = counters(machine)
-        return found["nr_isolated_anon"] + found["nr_isolated_file"]
-    tiers.until(lambda: isolated() == 0, lambda: f"{isolated()} pages are isolated")
-    return counters(machine)
-
-
 @pytest.mark.parametrize("kernel,kind", [("6.1", "huge"), ("6.12", "mixed"),
                                          pytest.param("6.1", "mixed", marks=pytest.mark.full),
                                          pytest.param("6.12", "huge", marks=pytest.mark.full)])
 def test_chaos(boot, kernel, kind):
     machine = boot(**exchange_kit.settings(kernel, cpus=4))
     machine.run(f"modprobe {exchange_kit.NAME}")
-    before = settled(machine)
+    before = tiers.settled(machine)
     machine.run(BACKGROUND)
     output = machine.run(f"exchange-chaos {SECONDS} {kind}", timeout=SECONDS + 240).output
     machine.run(CALM)
-    after = settled(machine)
+    after = tiers.settled(machine)
     print(output)
     lines = [exchange_kit.values(line) for line in output.splitlines()]
     checks = [line for line in lines if "checked" in line]

@@ -15,6 +15,7 @@ ANONYMOUS, FILES = 260, 60  # MiB that the load fills
 ENOUGH = 640 * MIB
 LEAST = 128 * MIB  # the kernel lies in a node of its own choice (KASLR) and takes 70 MiB there
 GRAIN = 2 * MIB  # block size of the largest pages tested
+RESIZES = 10  # at least, or the load was hardly disturbed; an idle host makes 50 in half a minute
 LEFT_OVER = 2 * MIB  # of the host's memory: pages that firmware and device emulation touch by themselves
 
 
@@ -93,7 +94,7 @@ def check_patterns(boot, kernel, backend, seconds):
         resizes += 1
         time.sleep(chance.random())
     verified = end_load(machine)
-    assert verified > ANONYMOUS + FILES and resizes >= seconds / 2, f"{verified} MiB verified, {resizes} resizes"
+    assert verified > ANONYMOUS + FILES and resizes >= RESIZES, f"{verified} MiB verified, {resizes} resizes"
     tiers.wait_reached(machine)
     check_numbers(machine)
     assert tiers.kills(machine) == 0

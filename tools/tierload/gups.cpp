@@ -38,7 +38,7 @@ public:
     void run(std::uint64_t operations) override {
         auto* words = memory_.as<std::uint64_t>();
         for (std::uint64_t i = 0; i < operations; i++)
-            words[region_.draw(random_)] += i;
+            update(words[region_.draw(random_)], i);
     }
 
     [[nodiscard]] bool shifts() const override { return moves_; }
@@ -74,7 +74,7 @@ public:
     void run(std::uint64_t operations) override {
         auto* words = memory_.as<std::uint64_t>();
         for (std::uint64_t i = 0; i < operations; i++)
-            words[region_.draw(random_)] += i;
+            update(words[region_.draw(random_)], i);
     }
 
     // From a quarter of the memory, but room for the hot part and as much again, to all of it.

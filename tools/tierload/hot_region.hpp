@@ -37,6 +37,15 @@ private:
     std::uint64_t limit_; // of limit_all
 };
 
+// Adds to a word by a load and a store of their own, as code does that computes what it writes. (As
+// one instruction, an emulator that describes accesses by their address may take the load, which
+// can be slow, for the store, which finds the line there.)
+inline void update(std::uint64_t& word, std::uint64_t more) {
+    std::uint64_t value = word;
+    asm volatile("" : "+r"(value));
+    word = value + more;
+}
+
 } // namespace tierload
 
 #endif

@@ -30,7 +30,7 @@ public:
         for (std::uint64_t i = 0; i < operations; i++) {
             const std::uint64_t r = random_.next();
             if ((r & 0xFFFFFFFF) < limit) {
-                hot[Random::below(r, hot_words)] += i;
+                update(hot[Random::below(r, hot_words)], i);
                 continue;
             }
             sum += static_cast<unsigned char>(memory_.base[next_]);

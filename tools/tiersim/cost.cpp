@@ -3,12 +3,16 @@
 // `valgrind --tool=callgrind --toggle-collect=FUNCTION`, which counts the
 // instructions of FUNCTION and all that it calls.
 //
-//   policy-cost ranges N BITS    N ranges spread over 2^BITS bytes, 10 epochs
+//   policy-cost ranges N BITS    N hot ranges spread over 2^BITS bytes, 40 epochs
 //   policy-cost details N        the same, N ranges of 2 MiB counted by page
-//   policy-cost samples KIND     100,000 samples: region, scattered, space
+//   policy-cost samples KIND     400,000 samples: page (one), region (64 MiB),
+//                                scattered (512 MiB), heap (100 GiB), spots
+//                                (1,024 of 2 MiB in 64 TiB), space (64 TiB)
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "host_services.h"
@@ -20,7 +24,7 @@ void tm_host_free(void* memory) { std::free(memory); }
 namespace {
 
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
-constexpr uint32_t kEpochs = 10;
+constexpr uint32_t kEpochs = 40;
 
 uint64_t next_random() {
     static uint64_t state = 88172645463325252ULL;
@@ -87,20 +91,41 @@ int run_ranges(uint32_t ranges, uint64_t bytes, uint32_t per_range) {
     return 0;
 }
 
-uint64_t sample_address(const char* kind) {
-    if (std::strcmp(kind, "region") == 0)
-        return 0x555500000000 + next_random() % (64 << 20);
-    if (std::strcmp(kind, "scattered") == 0)
-        return 0x555500000000 + next_random() % (512ULL << 20);
-    return next_random() % (uint64_t{1} << 46);
+// Where samples fall: in `spots` windows of `bytes`, one every `step` bytes.
+struct Kind {
+    const char* name;
+    uint64_t spots;
+    uint64_t step;
+    uint64_t bytes;
+};
+constexpr Kind kKinds[] = {
+    {"page", 1, 0, 4096},
+    {"region", 1, 0, uint64_t{64} << 20},
+    {"scattered", 1, 0, uint64_t{512} << 20},
+    {"heap", 1, 0, uint64_t{100} << 30},
+    {"spots", 1024, uint64_t{1} << 36, kWindow},
+    {"space", 1, 0, uint64_t{1} << 46},
+};
+constexpr uint64_t kHeap = 0x100000000000;
+
+uint64_t sample_address(const Kind& kind) {
+    const uint64_t spot = kind.spots > 1 ? next_random() % kind.spots : 0;
+    const uint64_t base = kind.spots > 1 ? 0 : kHeap;
+    return base + spot * kind.step + next_random() % kind.bytes;
 }
 
-int run_samples(const char* kind) {
+int run_samples(const char* name) {
+    const Kind* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                    [&](const Kind& k) { return std::strcmp(k.name, name) == 0; });
+    if (kind == std::end(kKinds)) {
+        std::fprintf(stderr, "policy-cost: no kind of samples is called '%s'\n", name);
+        return 2;
+    }
     tm_policy* policy = make_policy(256 << 10);
     std::vector<tm_sample> samples(10000);
     for (uint32_t e = 0; e < kEpochs; e++) {
         for (tm_sample& s : samples)
-            s = {1, sample_address(kind), 61, TM_TIER_SLOW, {0, 0, 0}};
+            s = {1, sample_address(*kind), 61, TM_TIER_SLOW, {0, 0, 0}};
         tm_policy_samples(policy, samples.data(), static_cast<uint32_t>(samples.size()));
         end_epoch(policy, e);
     }
@@ -118,6 +143,6 @@ int main(int argc, char** argv) {
         return run_ranges(static_cast<uint32_t>(std::atoi(argv[2])), std::strtoull(argv[2], nullptr, 10) * kWindow, 64);
     if (argc == 3 && std::strcmp(argv[1], "samples") == 0)
         return run_samples(argv[2]);
-    std::fprintf(stderr, "usage: policy-cost ranges N BITS | details N | samples region|scattered|space\n");
+    std::fprintf(stderr, "usage: policy-cost ranges N BITS | details N | samples KIND\n");
     return 2;
 }

@@ -26,6 +26,16 @@ double best(std::vector<float> values, uint64_t quota) {
     return std::accumulate(values.begin(), end, 0.0);
 }
 
+// Means over the accesses of several epochs.
+struct Mean {
+    double accesses = 0;
+    void add(const EpochRow& row, double& fast, double& oracle) {
+        accesses += row.accesses;
+        fast += (row.lasting - fast) * row.accesses / accesses;
+        oracle += (row.oracle - oracle) * row.accesses / accesses;
+    }
+};
+
 class Engine {
   public:
     explicit Engine(const RunOptions& options)
@@ -48,6 +58,7 @@ class Engine {
         share_.resize(pages);
         epoch_.resize(pages);
         lasting_.resize(pages);
+        spread_.resize(pages);
     }
 
     RunResult go() {
@@ -66,11 +77,13 @@ class Engine {
         const uint64_t promotions = world.promotions();
         const uint64_t copies = world.copies();
         fast_ = 0;
+        lasting_fast_ = 0;
         for (uint32_t t = 0; t < kTicksPerEpoch; t++)
             tick(e * kTicksPerEpoch + t);
-        row_.fast = fast_ / kTicksPerEpoch;
-        row_.oracle = best(lasting_, world.quota()) / kTicksPerEpoch;
-        row_.clairvoyant = best(epoch_, world.quota()) / kTicksPerEpoch;
+        row_.fast = fast_ / row_.accesses;
+        row_.lasting = lasting_fast_ / row_.accesses;
+        row_.oracle = best(lasting_, world.quota()) / row_.accesses;
+        row_.clairvoyant = best(epoch_, world.quota()) / row_.accesses;
         row_.promotions = world.promotions() - promotions;
         row_.copies = world.copies() - copies;
         row_.above = ranked_above();
@@ -82,28 +95,41 @@ class Engine {
 
     void tick(uint32_t number) {
         World& world = workload_->world();
-        parts_ = workload_->at(number);
+        const double time = std::max(kTickNs * 0.05, kTickNs - debt_);
+        debt_ = std::max(0.0, debt_ - (kTickNs - time));
+        double fast = advance(number, time);
+        // How far a scan gets depends on how fast its pages are, and that on how far it gets.
+        const bool scans = std::any_of(parts_.begin(), parts_.end(), [](const Component& c) { return c.scan_count != 0; });
+        for (int again = 0; scans && again < 3; again++)
+            fast = advance(number, time);
+        const double accesses = accesses_;
+        workload_->did(accesses);
+        row_.accesses += accesses;
+        fast_ += fast * accesses;
+        for (uint32_t p = 0; p < world.pages(); p++)
+            epoch_[p] += share_[p] * static_cast<float>(accesses);
+        last();
+        const uint64_t samples = draw_samples(number, accesses);
+        Tick view{number, world, share_, accesses, random_, copy_budget(), 0};
+        const uint64_t copies = world.copies();
+        tierer_->tick(view);
+        debt_ += view.overhead_ns + static_cast<double>(samples) * options_.costs.sample_ns +
+                 static_cast<double>(world.copies() - copies) * options_.costs.copy_ns;
+    }
+
+    // The mixture of the tick, taken to do accesses_, and how many it does in
+    // `time` ns; returns the share that is served fast.
+    double advance(uint32_t number, double time) {
+        const World& world = workload_->world();
+        parts_ = workload_->at(number, accesses_);
         spread();
         double fast = 0;
         for (uint32_t p = 0; p < world.pages(); p++)
             if (world.tier(p) == kFast)
                 fast += share_[p];
         const Costs& c = options_.costs;
-        const double each = c.work_ns + c.fast_ns * fast + c.slow_ns * (1 - fast);
-        const double time = std::max(kTickNs * 0.05, kTickNs - debt_);
-        debt_ = std::max(0.0, debt_ - (kTickNs - time));
-        const double accesses = time / each;
-        row_.accesses += accesses;
-        fast_ += fast;
-        for (uint32_t p = 0; p < world.pages(); p++)
-            epoch_[p] += share_[p];
-        last();
-        const uint64_t samples = draw_samples(number, accesses);
-        Tick view{number, world, share_, accesses, random_, copy_budget(), 0};
-        const uint64_t copies = world.copies();
-        tierer_->tick(view);
-        debt_ += view.overhead_ns + static_cast<double>(samples) * c.sample_ns +
-                 static_cast<double>(world.copies() - copies) * c.copy_ns;
+        accesses_ = time / (c.work_ns + c.fast_ns * fast + c.slow_ns * (1 - fast));
+        return fast;
     }
 
     [[nodiscard]] uint64_t copy_budget() const {
@@ -124,10 +150,16 @@ class Engine {
 
     // ... and with scans spread over all that they scan.
     void last() {
+        std::fill(spread_.begin(), spread_.end(), 0.0F);
         for (const Component& part : parts_) {
             const bool scan = part.scan_count != 0;
-            add(lasting_, part.weight, scan ? part.scan_first : part.first,
+            add(spread_, part.weight * accesses_, scan ? part.scan_first : part.first,
                 scan ? part.scan_count : part.count, part.distribution);
+        }
+        const World& world = workload_->world();
+        for (uint32_t p = 0; p < world.pages(); p++) {
+            lasting_[p] += spread_[p];
+            lasting_fast_ += world.tier(p) == kFast ? spread_[p] : 0;
         }
     }
 
@@ -190,19 +222,16 @@ class Engine {
             count_needed();
         if (shift > 0 && e >= shift && result_.reaction < 0 && row_.above >= 0.9)
             result_.reaction = static_cast<int>(e - shift) + 1;
-        if (shift > 0 && e >= shift + kSettled && e < shift + 2 * kSettled) {
-            result_.settled_fast += row_.fast / kSettled;
-            result_.settled_oracle += row_.oracle / kSettled;
-        }
+        if (shift > 0 && e >= shift + kSettled && e < shift + 2 * kSettled)
+            settled_.add(row_, result_.settled_fast, result_.settled_oracle);
+        result_.served_fast += row_.fast * row_.accesses;
         result_.accesses += row_.accesses;
         result_.promotions += row_.promotions;
         result_.copies += row_.copies;
         if (e + kEnd < options_.epochs)
             return;
-        const double end = std::min(kEnd, options_.epochs);
-        result_.end_fast += row_.fast / end;
-        result_.end_oracle += row_.oracle / end;
-        result_.end_clairvoyant += row_.clairvoyant / end;
+        end_.add(row_, result_.end_fast, result_.end_oracle);
+        result_.end_clairvoyant += (row_.clairvoyant - result_.end_clairvoyant) * row_.accesses / end_.accesses;
         result_.late_promotions += row_.promotions;
     }
 
@@ -244,13 +273,18 @@ class Engine {
     std::unique_ptr<Tierer> tierer_;
     std::vector<Component> parts_;
     std::vector<float> share_;
-    std::vector<float> epoch_;   // sum of the ticks' shares by page, this epoch
+    std::vector<float> epoch_;   // accesses by page, this epoch
     std::vector<float> lasting_; // the same, scans spread out
+    std::vector<float> spread_;  // this, of one tick
     RunResult result_;
     EpochRow row_{};
-    double fast_ = 0; // sum of the ticks' shares
+    double accesses_ = kTickNs / (options_.costs.work_ns + options_.costs.slow_ns); // in the last tick
+    double fast_ = 0; // accesses served fast, this epoch
+    double lasting_fast_ = 0; // the same, scans spread out
     double debt_ = 0; // ns of work that was not the program's
     double carry_ = 0;
+    Mean settled_;
+    Mean end_;
 };
 
 } // namespace

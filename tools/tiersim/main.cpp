@@ -30,6 +30,7 @@ json as_json(const RunOptions& options, const RunResult& r) {
     json epochs = json::array();
     for (const EpochRow& e : r.epochs)
         epochs.push_back({{"fast", e.fast},
+                          {"lasting", e.lasting},
                           {"oracle", e.oracle},
                           {"clairvoyant", e.clairvoyant},
                           {"accesses", e.accesses},
@@ -47,6 +48,7 @@ json as_json(const RunOptions& options, const RunResult& r) {
             {"settled_fast", r.settled_fast},
             {"settled_oracle", r.settled_oracle},
             {"accesses", r.accesses},
+            {"served_fast", r.served_fast},
             {"promotions", r.promotions},
             {"copies", r.copies},
             {"late_promotions", r.late_promotions},
@@ -56,7 +58,7 @@ json as_json(const RunOptions& options, const RunResult& r) {
 }
 
 void print_head() {
-    fmt::print("{:<11}{:<11}{:>7}{:>8}{:>9}{:>9}{:>8}{:>11}{:>9}{:>9}{:>9}\n", "workload", "tierer", "fast", "oracle",
+    fmt::print("{:<11}{:<15}{:>7}{:>8}{:>9}{:>9}{:>8}{:>11}{:>9}{:>9}{:>9}\n", "workload", "tierer", "fast", "oracle",
                "of it", "settled", "react", "promotions", "needed", "late/s", "accesses");
 }
 
@@ -64,7 +66,7 @@ void print_run(const RunOptions& options, const RunResult& r) {
     const std::string settled =
         r.settled_oracle > 0 ? fmt::format("{:.4f}", r.settled_fast / r.settled_oracle) : std::string("-");
     const std::string reaction = r.reaction < 0 ? std::string("-") : fmt::format("{}", r.reaction);
-    fmt::print("{:<11}{:<11}{:>7.4f}{:>8.4f}{:>9.4f}{:>9}{:>8}{:>11}{:>9}{:>9.1f}{:>8.1f}M\n",
+    fmt::print("{:<11}{:<15}{:>7.4f}{:>8.4f}{:>9.4f}{:>9}{:>8}{:>11}{:>9}{:>9.1f}{:>8.1f}M\n",
                options.recording.empty() ? options.workload : "recording", options.tierer, r.end_fast, r.end_oracle,
                r.end_fast / r.end_oracle, settled, reaction, r.promotions, r.needed,
                static_cast<double>(r.late_promotions) / 10, r.accesses / 1e6);
@@ -87,7 +89,7 @@ void print_list() {
         fmt::print("  {:<11}{}\n", w.name, w.what);
     fmt::print("tierers:\n");
     for (const TiererInfo& t : tierer_list())
-        fmt::print("  {:<11}{}\n", t.name, t.what);
+        fmt::print("  {:<15}{}\n", t.name, t.what);
 }
 
 // "all", or names separated by commas or given repeatedly.

@@ -84,7 +84,7 @@ class Replay : public Workload {
             samples_[static_cast<size_t>(static_cast<double>(l.time - lines.front().time) / 50e6)].push_back(
                 {pages.at({l.space, l.address / kPageBytes}), static_cast<uint32_t>(l.weight)});
     }
-    std::vector<Component> at(uint32_t tick) override {
+    std::vector<Component> at(uint32_t tick, double /*accesses*/) override {
         std::vector<double> weights(world_.pages());
         for (const Recorded& r : samples_[tick]) {
             world_.touch(r.page);

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // scanner.cpp - access bits of all pages, scanned periodically, as page-table
-// scanners do it (Nimble, AutoTiering, multi-generational LRU): every 250 ms the
-// bit of every page is read and cleared, the last eight are kept; pages seen in
-// most of them are promoted, the ones seen in the fewest make room, if seen in at
-// least two fewer. A scan costs 50 ns a page, and 100 ns for each translation
-// that must be refilled because its bit was cleared.
+// scanners do it (Nimble, AutoTiering, multi-generational LRU): the bit of every
+// page is read and cleared, the last eight are kept; pages seen in most of them
+// are promoted, the ones seen in the fewest make room, if seen in at least two
+// fewer. A scan costs 50 ns a page, and 100 ns for each translation that must be
+// refilled because its bit was cleared.
+//
+// "scanner" scans every 250 ms whatever that costs. "scanner-budget" tracks within
+// the same CPU budget as those that take samples: after a scan it rests until the
+// scan is paid for (published scanners rest for seconds).
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "mover.hpp"
 #include "tierer.hpp"
@@ -15,27 +20,33 @@
 namespace tiersim {
 
 namespace {
-constexpr uint32_t kTicksPerScan = 5;
+constexpr uint32_t kLeastTicks = 5; // 250 ms
+constexpr uint32_t kMostTicks = 1000000;
 constexpr double kPageNs = 50;
 constexpr double kRefillNs = 100;
 
 class Scanner : public Tierer {
   public:
-    explicit Scanner(const World& world) : expected_(world.pages()), history_(world.pages()) {}
+    // `budget`: share of a CPU for scanning.
+    Scanner(const World& world, double budget)
+        : expected_(world.pages()), history_(world.pages()), tick_budget_ns_(budget * kTickNs) {}
 
     void tick(Tick& tick) override {
         budget_ += tick.move_budget;
         for (uint32_t p = 0; p < expected_.size(); p++)
             expected_[p] += static_cast<float>(tick.accesses) * tick.share[p];
-        if ((tick.number + 1) % kTicksPerScan != 0)
+        if (++rested_ < rest_)
             return;
-        scan(tick);
+        const double cost = scan(tick);
+        rested_ = 0;
+        rest_ = static_cast<uint32_t>(std::clamp<double>(std::ceil(cost / tick_budget_ns_), kLeastTicks, kMostTicks));
         relocate(tick.world);
         budget_ = 0;
     }
 
   private:
-    void scan(Tick& tick) {
+    // Returns what it cost, in ns.
+    double scan(Tick& tick) {
         uint64_t refills = 0;
         for (uint32_t p = 0; p < expected_.size(); p++) {
             const double u = static_cast<double>(tick.random() >> 11) * 0x1p-53;
@@ -44,8 +55,10 @@ class Scanner : public Tierer {
             history_[p] = static_cast<uint8_t>(history_[p] << 1 | (seen ? 1 : 0));
             expected_[p] = 0;
         }
-        tick.overhead_ns += kPageNs * static_cast<double>(expected_.size()) + kRefillNs * static_cast<double>(refills);
+        const double cost = kPageNs * static_cast<double>(expected_.size()) + kRefillNs * static_cast<double>(refills);
+        tick.overhead_ns += cost;
         scans_++;
+        return cost;
     }
 
     void relocate(World& world) {
@@ -77,13 +90,20 @@ class Scanner : public Tierer {
 
     std::vector<float> expected_;
     std::vector<uint8_t> history_;
+    double tick_budget_ns_;
+    uint32_t rest_ = kLeastTicks; // ticks from one scan to the next
+    uint32_t rested_ = 0;
     uint32_t scans_ = 0;
     uint64_t budget_ = 0;
 };
 } // namespace
 
 std::unique_ptr<Tierer> make_scanner(const TiererOptions& /*options*/, World& world) {
-    return std::make_unique<Scanner>(world);
+    return std::make_unique<Scanner>(world, std::numeric_limits<double>::infinity());
+}
+
+std::unique_ptr<Tierer> make_thrifty_scanner(const TiererOptions& options, World& world) {
+    return std::make_unique<Scanner>(world, options.cpu_permille / 1000.0);
 }
 
 } // namespace tiersim

@@ -18,7 +18,8 @@ const std::vector<TiererInfo>& tierer_list() {
         {"demeter", "ranges in virtual space, as published: period 4093, threshold 15"},
         {"histogram", "counts per page in physical space, as Memtis"},
         {"damon", "access bits of sampled pages of adaptive regions, as DAMON"},
-        {"scanner", "access bits of all pages, scanned periodically"},
+        {"scanner", "access bits of all pages, scanned every 250 ms whatever that costs"},
+        {"scanner-budget", "the same within the CPU budget"},
     };
     return list;
 }
@@ -36,6 +37,8 @@ std::unique_ptr<Tierer> make_tierer(const std::string& name, const TiererOptions
         return make_damon(options, world);
     if (name == "scanner")
         return make_scanner(options, world);
+    if (name == "scanner-budget")
+        return make_thrifty_scanner(options, world);
     return nullptr;
 }
 

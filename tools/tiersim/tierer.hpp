@@ -68,6 +68,7 @@ std::unique_ptr<Tierer> make_demeter(const TiererOptions& options, World& world)
 std::unique_ptr<Tierer> make_histogram(const TiererOptions& options, World& world);
 std::unique_ptr<Tierer> make_damon(const TiererOptions& options, World& world);
 std::unique_ptr<Tierer> make_scanner(const TiererOptions& options, World& world);
+std::unique_ptr<Tierer> make_thrifty_scanner(const TiererOptions& options, World& world);
 
 } // namespace tiersim
 

@@ -16,6 +16,7 @@ constexpr uint32_t kHot = 64 * kMiB;
 constexpr uint32_t kRoom = 195 * kMiB;
 constexpr uint64_t kHeap = 0x555500000000 + 0x123000; // not aligned to 2 MiB
 constexpr double kTickSeconds = 0.05;
+constexpr double kNominalRate = 7e6; // accesses a second
 
 void touch_all(World& world) {
     for (uint32_t p = 0; p < world.pages(); p++)
@@ -76,7 +77,7 @@ class Gups : public Workload {
         world_.set_quota(kRoom);
         touch_all(world_);
     }
-    std::vector<Component> at(uint32_t tick) override {
+    std::vector<Component> at(uint32_t tick, double /*accesses*/) override {
         const uint32_t hot = (tick < half_ ? 416 : 288) * kMiB;
         return {{0.9, hot, kHot, nullptr, 0, 0}, {0.1, 0, kTotal, nullptr, 0, 0}};
     }
@@ -97,7 +98,7 @@ class Zipf : public Workload {
         for (auto& d : distributions_)
             d = std::make_unique<Distribution>(scattered_zipf(kTotal, 0.99, random));
     }
-    std::vector<Component> at(uint32_t tick) override {
+    std::vector<Component> at(uint32_t tick, double /*accesses*/) override {
         return {{1.0, 0, kTotal, distributions_[tick < half_ ? 0 : 1].get(), 0, 0}};
     }
     [[nodiscard]] uint32_t shift_tick() const override { return half_ == ~0U ? 0 : half_; }
@@ -107,33 +108,52 @@ class Zipf : public Workload {
     std::unique_ptr<Distribution> distributions_[2];
 };
 
-// The part of a cyclic scan done within one tick, as one or two components.
-std::vector<Component> scan_part(double weight, uint32_t first, uint32_t count, double from, double pages) {
-    const auto begin = static_cast<uint32_t>(std::fmod(from, count));
-    const auto n = std::min(count, static_cast<uint32_t>(std::ceil(pages)));
-    const uint32_t head = std::min(n, count - begin);
-    std::vector<Component> parts{{weight * head / n, first + begin, head, nullptr, first, count}};
-    if (head < n)
-        parts.push_back({weight * (n - head) / n, first, n - head, nullptr, first, count});
-    return parts;
-}
+// A cyclic scan that gets `weight` of the accesses and makes so many to each page
+// that a sweep takes `seconds` at the nominal rate. It is faster where its pages
+// are: each pass makes as many accesses to each page wherever that is.
+class Sweep {
+  public:
+    Sweep(double weight, uint32_t first, uint32_t count, double seconds)
+        : weight_(weight), first_(first), count_(count), page_accesses_(weight * kNominalRate * seconds / count) {}
+    // What is scanned next with so many accesses, as one or two components.
+    [[nodiscard]] std::vector<Component> part(double accesses) const {
+        const auto begin = static_cast<uint32_t>(at_);
+        const auto n = std::clamp(static_cast<uint32_t>(std::ceil(pages(accesses))), 1U, count_);
+        const uint32_t head = std::min(n, count_ - begin);
+        std::vector<Component> parts{{weight_ * head / n, first_ + begin, head, nullptr, first_, count_}};
+        if (head < n)
+            parts.push_back({weight_ * (n - head) / n, first_, n - head, nullptr, first_, count_});
+        return parts;
+    }
+    void did(double accesses) { at_ = std::fmod(at_ + pages(accesses), count_); }
+
+  private:
+    [[nodiscard]] double pages(double accesses) const { return weight_ * accesses / page_accesses_; }
+
+    double weight_;
+    uint32_t first_;
+    uint32_t count_;
+    double page_accesses_; // in one pass
+    double at_ = 0;
+};
 
 // Half of the accesses to a hot region, half a cyclic scan over the rest.
 class Scan : public Workload {
   public:
-    explicit Scan(double sweep_seconds) : step_((kTotal - kHot) / sweep_seconds * kTickSeconds) {
+    explicit Scan(double sweep_seconds) : sweep_(0.5, 0, kTotal - kHot, sweep_seconds) {
         world_.add_area(1, kHeap, kTotal);
         world_.set_quota(kRoom);
         touch_all(world_);
     }
-    std::vector<Component> at(uint32_t tick) override {
-        auto parts = scan_part(0.5, 0, kTotal - kHot, tick * step_, step_);
+    std::vector<Component> at(uint32_t /*tick*/, double accesses) override {
+        auto parts = sweep_.part(accesses);
         parts.push_back({0.5, kTotal - kHot, kHot, nullptr, 0, 0});
         return parts;
     }
+    void did(double accesses) override { sweep_.did(accesses); }
 
   private:
-    double step_; // pages a tick
+    Sweep sweep_;
 };
 
 // Lookups: inner nodes (1 page in 100, scattered) get 45 %, leaves the rest, by
@@ -152,7 +172,7 @@ class Btree : public Workload {
             weights[random() % kTotal] += sum * 0.45 / 0.55 / inner;
         keys_ = std::make_unique<Distribution>(std::move(weights));
     }
-    std::vector<Component> at(uint32_t /*tick*/) override { return {{1.0, 0, kTotal, keys_.get(), 0, 0}}; }
+    std::vector<Component> at(uint32_t /*tick*/, double /*accesses*/) override { return {{1.0, 0, kTotal, keys_.get(), 0, 0}}; }
 
   private:
     std::unique_ptr<Distribution> keys_;
@@ -175,16 +195,16 @@ class Graph : public Workload {
             }
         degrees_ = std::make_unique<Distribution>(std::move(weights));
     }
-    std::vector<Component> at(uint32_t tick) override {
-        constexpr uint32_t edges = kTotal - kVertexPages;
-        constexpr double step = edges / 2.5 * kTickSeconds; // a sweep takes 2.5 s
-        auto parts = scan_part(0.4, 0, edges, tick * step, step);
-        parts.push_back({0.6, edges, kVertexPages, degrees_.get(), 0, 0});
+    std::vector<Component> at(uint32_t /*tick*/, double accesses) override {
+        auto parts = edges_.part(accesses);
+        parts.push_back({0.6, kTotal - kVertexPages, kVertexPages, degrees_.get(), 0, 0});
         return parts;
     }
+    void did(double accesses) override { edges_.did(accesses); }
 
   private:
     static constexpr uint32_t kVertexPages = 128 * kMiB;
+    Sweep edges_{0.4, 0, kTotal - kVertexPages, 2.5};
     std::unique_ptr<Distribution> degrees_;
 };
 
@@ -195,7 +215,7 @@ class Growing : public Workload {
         world_.add_area(1, kHeap, used(ticks));
         world_.set_quota(kRoom);
     }
-    std::vector<Component> at(uint32_t tick) override {
+    std::vector<Component> at(uint32_t tick, double /*accesses*/) override {
         const uint32_t now = used(tick);
         for (; touched_ < now; touched_++)
             world_.touch(touched_);
@@ -220,18 +240,19 @@ class Four : public Workload {
         touch_all(world_);
         scattered_ = std::make_unique<Distribution>(scattered_zipf(kEach, 0.99, random));
     }
-    std::vector<Component> at(uint32_t tick) override {
-        constexpr double step = kEach / 2.0 * kTickSeconds;
-        auto parts = scan_part(0.15, 2 * kEach, kEach, tick * step, step);
+    std::vector<Component> at(uint32_t /*tick*/, double accesses) override {
+        auto parts = sweep_.part(accesses);
         parts.push_back({0.36, 64 * kMiB, 32 * kMiB, nullptr, 0, 0});
         parts.push_back({0.04, 0, kEach, nullptr, 0, 0});
         parts.push_back({0.43, kEach, kEach, scattered_.get(), 0, 0});
         parts.push_back({0.02, 3 * kEach, kEach, nullptr, 0, 0});
         return parts;
     }
+    void did(double accesses) override { sweep_.did(accesses); }
 
   private:
     static constexpr uint32_t kEach = 128 * kMiB;
+    Sweep sweep_{0.15, 2 * kEach, kEach, 2.0};
     std::unique_ptr<Distribution> scattered_;
 };
 
@@ -243,7 +264,7 @@ class Ignite : public Workload {
         world_.set_quota(kRoom);
         touch_all(world_);
     }
-    std::vector<Component> at(uint32_t tick) override {
+    std::vector<Component> at(uint32_t tick, double /*accesses*/) override {
         if (tick < start_)
             return {{1.0, 0, kTotal, nullptr, 0, 0}};
         return {{0.9, 300 * kMiB, kHot, nullptr, 0, 0}, {0.1, 0, kTotal, nullptr, 0, 0}};
@@ -264,7 +285,7 @@ class Spot : public Workload {
         world_.set_quota(kRoom);
         touch_all(world_);
     }
-    std::vector<Component> at(uint32_t tick) override {
+    std::vector<Component> at(uint32_t tick, double /*accesses*/) override {
         if (tick < start_)
             return {{1.0, 0, kAreas * 512, nullptr, 0, 0}};
         return {{0.5, 700 * 512, 512, nullptr, 0, 0}, {0.5, 0, kAreas * 512, nullptr, 0, 0}};

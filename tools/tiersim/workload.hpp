@@ -52,8 +52,11 @@ struct Recorded {
 class Workload {
   public:
     virtual ~Workload() = default;
-    // The mixture at tick t; touches pages that come into being.
-    virtual std::vector<Component> at(uint32_t tick) = 0;
+    // The mixture at tick t if `accesses` are done in it: a scan gets on with the
+    // accesses that it makes. Touches pages that come into being.
+    virtual std::vector<Component> at(uint32_t tick, double accesses) = 0;
+    // So many were done in the tick that at() was last asked for; the next follows.
+    virtual void did(double /*accesses*/) {}
     // Ticks after which its nature has just changed (for reaction times).
     [[nodiscard]] virtual uint32_t shift_tick() const { return 0; }
     // The samples of tick t if they were recorded; nullptr: to be drawn.

@@ -65,6 +65,9 @@ void AccessMeter::learn(const std::vector<Tier>& tiers) {
                                     std::to_string(map_.end()) + " bytes");
     for (const auto& tier : tiers)
         timing_.emplace_back(tier);
+    if (settings_.hypervisor.fast)
+        hypervisor_.emplace(settings_.hypervisor, std::array{tiers[0].latency, tiers[1].latency},
+                            settings_.vcpus, map_.end() >> page_bits);
 }
 
 void AccessMeter::each(std::uint64_t interval, AtTime act) {
@@ -110,13 +113,18 @@ void AccessMeter::access(unsigned vcpu_index, Side side, std::uint32_t info,
             vcpu.last_line = last >> line_bits_;
         }
     }
-    vcpu.recent[vcpu.next++ % remembered] = {address, served};
+    vcpu.recent[vcpu.next++ % remembered] = {address, served, qemu_plugin_mem_is_store(info)};
 }
 
 AccessMeter::Served AccessMeter::touch(Vcpu& vcpu, Accesses& counts, std::uint32_t info,
                                        std::uint64_t address) {
     const auto physical = qemu_meter_ram_address(info, address);
-    if (physical == QEMU_METER_NO_RAM || cached(static_cast<std::uint32_t>(physical >> line_bits_)))
+    if (physical == QEMU_METER_NO_RAM)
+        return by_llc;
+    if (hypervisor_ && map_.of_page(physical >> page_bits) != no_tier)
+        if (const auto ns = hypervisor_->touch(physical >> page_bits))
+            charge(vcpu, ns);
+    if (cached(static_cast<std::uint32_t>(physical >> line_bits_)))
         return by_llc;
     return miss(vcpu, counts, physical);
 }
@@ -129,9 +137,11 @@ bool AccessMeter::cached(std::uint32_t line) {
 }
 
 AccessMeter::Served AccessMeter::miss(Vcpu& vcpu, Accesses& counts, std::uint64_t address) {
-    const TierId tier = map_.of_page(address >> page_bits);
+    TierId tier = map_.of_page(address >> page_bits);
     if (tier == no_tier)
         return by_llc;
+    if (hypervisor_)
+        tier = hypervisor_->tier(address >> page_bits);
     add(counts.misses[tier], 1);
     if (settings_.instruction_ns)
         stall(vcpu, counts, tier);
@@ -143,14 +153,26 @@ void AccessMeter::stall(Vcpu& vcpu, Accesses& counts, TierId tier) {
     const auto start = timing.limited() ? time() : 0;
     const auto ns = timing.serve(start, settings_.llc.line);
     add(counts.stall_ns, ns);
-    const std::uint64_t owed = vcpu.owed_ns + ns;
-    vcpu.owed_ns = static_cast<std::uint32_t>(owed & (settings_.instruction_ns - 1));
-    const auto now = static_cast<std::uint64_t>(qemu_meter_pass_time(owed >> instruction_shift_));
+    charge(vcpu, ns);
+}
+
+void AccessMeter::charge(Vcpu& vcpu, std::uint64_t ns) {
+    auto now = pass(vcpu, ns);
+    if (hypervisor_)
+        if (const auto more = hypervisor_->advance(now))
+            now = pass(vcpu, more);
     last_time_.store(now, std::memory_order_relaxed);
     if (now >= next_time_) [[unlikely]] {
         next_time_ = now - now % interval_ + interval_;
         act_(now);
     }
+}
+
+// Lets time pass; what is less than an instruction's is owed until the next time.
+std::uint64_t AccessMeter::pass(Vcpu& vcpu, std::uint64_t ns) {
+    const std::uint64_t owed = vcpu.owed_ns + ns;
+    vcpu.owed_ns = static_cast<std::uint32_t>(owed & (settings_.instruction_ns - 1));
+    return static_cast<std::uint64_t>(qemu_meter_pass_time(owed >> instruction_shift_));
 }
 
 void AccessMeter::describe(unsigned vcpu_index, const X86MemAccess& access,
@@ -160,7 +182,7 @@ void AccessMeter::describe(unsigned vcpu_index, const X86MemAccess& access,
     cost.source = X86_MEM_L3;
     for (unsigned i = 1; i <= remembered; i++) {
         const Recent& recent = vcpu.recent[(vcpu.next - i) % remembered];
-        if (recent.address != access.addr)
+        if (recent.address != access.addr || recent.store != access.store)
             continue;
         if (recent.served == by_same_line)
             cost.source = X86_MEM_L1;

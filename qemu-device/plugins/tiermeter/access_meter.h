@@ -13,9 +13,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cache_model.h"
+#include "hypervisor.h"
 #include "qemu_plugin.h"
 #include "tier_timing.h"
 #include "tiers.h"
@@ -38,6 +40,7 @@ struct AccessSettings {
     unsigned vcpus = 1;
     std::uint32_t instruction_ns = 0; // 0: no model clock
     std::uint32_t hit_latency = 0;    // ns, in records
+    HypervisorSettings hypervisor;    // with the model clock only
 };
 
 class AccessMeter {
@@ -54,6 +57,10 @@ public:
     // To be called for each block as it is translated.
     void instrument(qemu_plugin_tb* block) const;
     [[nodiscard]] Accesses of_vcpu(unsigned vcpu, Side side) const;
+    // What the modelled hypervisor did; all 0 without one. Exact on the thread of a vCPU.
+    [[nodiscard]] HypervisorCounts hypervisor() const {
+        return hypervisor_ ? hypervisor_->counts() : HypervisorCounts{};
+    }
     // With the model clock, in ns: guest time now, on the thread of a vCPU that executes; when an
     // access was charged for the last time, from any thread.
     [[nodiscard]] static std::uint64_t time() {
@@ -77,6 +84,7 @@ private:
     struct Recent {
         std::uint64_t address;
         Served served;
+        bool store; // an instruction that updates memory loads first, and it is the load that waits
     };
 
     static constexpr unsigned remembered =
@@ -94,6 +102,8 @@ private:
     bool cached(std::uint32_t line);
     Served miss(Vcpu& vcpu, Accesses& counts, std::uint64_t address);
     void stall(Vcpu& vcpu, Accesses& counts, TierId tier);
+    void charge(Vcpu& vcpu, std::uint64_t ns);
+    std::uint64_t pass(Vcpu& vcpu, std::uint64_t ns);
 
     AccessSettings settings_;
     CacheModel cache_;
@@ -103,6 +113,7 @@ private:
     std::vector<Vcpu> vcpus_;
     TierMap map_;
     std::vector<TierTiming> timing_;
+    std::optional<HypervisorTiering> hypervisor_;
     std::atomic<std::uint64_t> last_time_ = 0;
     std::uint64_t interval_ = 0;
     std::uint64_t next_time_ = UINT64_MAX;

@@ -114,6 +114,9 @@ struct Option {
 
 constexpr std::uint64_t max_ms = 60'000;
 constexpr std::uint64_t max_ns = 1'000'000;
+constexpr std::uint64_t max_batch = 1 << 24; // pages
+constexpr std::uint64_t max_walk = 24;       // references: four levels in each of two dimensions
+constexpr std::uint64_t max_bandwidth = std::uint64_t{1} << 40;
 
 constexpr Option all_options[] = {
     {"log", [](Options& o, Words, Words value) { o.log = value; }},
@@ -147,6 +150,42 @@ constexpr Option all_options[] = {
      }},
     {"tlb-entries",
      [](Options& o, Words name, Words value) { o.tlb_entries = tlb_entries(name, value); }},
+    {"hv-fast", [](Options& o, Words name, Words value) { o.hypervisor.fast = size(name, value); }},
+    {"hv-scan-ms",
+     [](Options& o, Words name, Words value) {
+         o.hypervisor.scan_ns = whole_number(name, value, 1, max_ms) * 1'000'000;
+     }},
+    {"hv-batch",
+     [](Options& o, Words name, Words value) {
+         o.hypervisor.batch = static_cast<std::uint32_t>(whole_number(name, value, 0, max_batch));
+     }},
+    {"hv-bandwidth",
+     [](Options& o, Words name, Words value) {
+         o.hypervisor.bandwidth = size(name, value);
+         if (o.hypervisor.bandwidth < min_bandwidth || o.hypervisor.bandwidth > max_bandwidth)
+             refuse(name, value, "1M to 1024G is allowed");
+     }},
+    {"hv-flush-ns",
+     [](Options& o, Words name, Words value) {
+         o.hypervisor.flush_ns = static_cast<std::uint32_t>(whole_number(name, value, 0, max_ns));
+     }},
+    {"hv-walk-references",
+     [](Options& o, Words name, Words value) {
+         o.hypervisor.walk_references =
+             static_cast<std::uint32_t>(whole_number(name, value, 0, max_walk));
+     }},
+    {"hv-reference-ns",
+     [](Options& o, Words name, Words value) {
+         o.hypervisor.reference_ns =
+             static_cast<std::uint32_t>(whole_number(name, value, 0, max_ns));
+     }},
+    {"hv-charge",
+     [](Options& o, Words name, Words value) {
+         if (value != "all" && value != "copies" && value != "none")
+             refuse(name, value, "all, copies or none is allowed");
+         o.hypervisor.charge_tracking = value == "all";
+         o.hypervisor.charge_copies = value != "none";
+     }},
     {"counts", [](Options& o, Words, Words value) { o.counts = value; }},
     {"period-ms",
      [](Options& o, Words name, Words value) {
@@ -184,6 +223,8 @@ Options parse_options(int count, const char* const* words) {
                                     "metered");
     if (options.clock && options.log.empty())
         throw std::invalid_argument("clock=on needs log=PATH: without it no access is looked at");
+    if (options.hypervisor.fast && !options.clock)
+        throw std::invalid_argument("hv-fast needs clock=on: scans come by guest time");
     check_shape(options.llc);
     return options;
 }

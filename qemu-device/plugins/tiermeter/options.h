@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cache_model.h"
+#include "hypervisor.h"
 
 namespace tiermeter {
 
@@ -34,6 +35,7 @@ struct Options {
     std::vector<std::uint64_t> bandwidth; // bytes per second, by tier; 0 or missing: no limit
     std::uint32_t hit_latency = 20;       // ns, in records only
     std::optional<std::uint32_t> tlb_entries;
+    HypervisorSettings hypervisor;
 };
 
 // Parses "name=value" words. Throws std::invalid_argument that names the word and what is allowed.

@@ -29,6 +29,17 @@ Json side_json(std::uint64_t instructions, const Accesses& counts, std::size_t t
             {"stall_ns", counts.stall_ns}};
 }
 
+Json hypervisor_json(const HypervisorSettings& settings) {
+    return {{"fast", settings.fast},
+            {"scan_ns", settings.scan_ns},
+            {"batch", settings.batch},
+            {"bandwidth", settings.bandwidth},
+            {"flush_ns", settings.flush_ns},
+            {"walk_ns", settings.walk_references * settings.reference_ns},
+            {"charge_tracking", settings.charge_tracking},
+            {"charge_copies", settings.charge_copies}};
+}
+
 } // namespace
 
 Json report_start(const Options& options, const std::vector<Tier>& tiers, std::uint32_t tlb_entries,
@@ -36,14 +47,18 @@ Json report_start(const Options& options, const std::vector<Tier>& tiers, std::u
     Json all = Json::array();
     for (std::size_t i = 0; i < tiers.size(); i++)
         all.push_back(tier_json(i, tiers[i]));
-    return {{"type", "start"},
-            {"version", version},
-            {"clock", options.clock},
-            {"ns_per_instruction", instruction_ns},
-            {"llc",
-             {{"size", options.llc.size}, {"ways", options.llc.ways}, {"line", options.llc.line}}},
-            {"tlb_entries", tlb_entries},
-            {"tiers", all}};
+    Json report{
+        {"type", "start"},
+        {"version", version},
+        {"clock", options.clock},
+        {"ns_per_instruction", instruction_ns},
+        {"llc",
+         {{"size", options.llc.size}, {"ways", options.llc.ways}, {"line", options.llc.line}}},
+        {"tlb_entries", tlb_entries},
+        {"tiers", all}};
+    if (options.hypervisor.fast)
+        report["hypervisor"] = hypervisor_json(options.hypervisor);
+    return report;
 }
 
 Json report_counts(const char* type, std::uint64_t time_ns, unsigned vcpus, std::size_t tiers,
@@ -54,7 +69,14 @@ Json report_counts(const char* type, std::uint64_t time_ns, unsigned vcpus, std:
         all.push_back({{"user", side_json(executed.user, accesses.of_vcpu(i, user), tiers)},
                        {"kernel", side_json(executed.kernel, accesses.of_vcpu(i, kernel), tiers)}});
     }
-    return {{"type", type}, {"time_ns", time_ns}, {"vcpus", all}};
+    Json report{{"type", type}, {"time_ns", time_ns}, {"vcpus", all}};
+    if (const auto done = accesses.hypervisor(); done.walks)
+        report["hypervisor"] = {{"scans", done.scans},
+                                {"walks", done.walks},
+                                {"moved", done.moved},
+                                {"tracking_ns", done.tracking_ns},
+                                {"copy_ns", done.copy_ns}};
+    return report;
 }
 
 } // namespace tiermeter

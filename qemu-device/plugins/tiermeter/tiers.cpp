@@ -69,6 +69,19 @@ std::vector<Tier> make_tiers(const std::vector<NodeRange>& ranges,
     return tiers;
 }
 
+std::vector<Tier> make_hypervisor_tiers(const std::vector<NodeRange>& ranges,
+                                        const std::vector<std::uint32_t>& latency,
+                                        const std::vector<std::uint64_t>& bandwidth) {
+    std::vector<Tier> tiers(2);
+    tiers[0].latency = fast_latency;
+    tiers[1].latency = slow_latency;
+    for (const auto& range : ranges)
+        tiers[0].ranges.push_back(range.range);
+    override_with(tiers, &Tier::latency, "latency", latency);
+    override_with(tiers, &Tier::bandwidth, "bandwidth", bandwidth);
+    return tiers;
+}
+
 TierMap::TierMap(const std::vector<Tier>& tiers) {
     for (std::size_t tier = 0; tier < tiers.size(); tier++) {
         for (const auto& range : tiers[tier].ranges) {

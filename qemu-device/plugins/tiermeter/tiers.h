@@ -45,6 +45,12 @@ constexpr std::uint32_t slow_latency = 200;
                                            const std::vector<std::uint32_t>& latency,
                                            const std::vector<std::uint64_t>& bandwidth);
 
+// The same where a hypervisor decides which page is fast: all memory is in the first tier's ranges,
+// and the second tier has none.
+[[nodiscard]] std::vector<Tier> make_hypervisor_tiers(const std::vector<NodeRange>& ranges,
+                                                      const std::vector<std::uint32_t>& latency,
+                                                      const std::vector<std::uint64_t>& bandwidth);
+
 // By page of 4 KiB. Looking up is a matter of one access to a table of a byte a page.
 class TierMap {
 public:
@@ -54,7 +60,6 @@ public:
         return page < pages_.size() ? pages_[page] : no_tier;
     }
     [[nodiscard]] std::uint64_t end() const { return pages_.size() << page_bits; }
-    void move_page(std::uint64_t page, TierId tier) { pages_[page] = tier; }
 
 private:
     std::vector<TierId> pages_;

@@ -22,6 +22,7 @@ class Peer:
     setup: str = ""
     place: str = "none"
     tiermem: bool = False
+    hypervisor: str = ""  # what the meter, as a hypervisor that tiers from outside, charges (hv-charge of its options)
     watch: str = ""  # files that count the bytes moved, as shell patterns
     shown: str = ""  # files that are kept with the run as they are at its end
 
@@ -91,6 +92,10 @@ PEERS = {
     "damon-tuned": Peer("the same, fewer moves: smaller quota, regions that are clearly hot or have long been cold",
                         Damon(quota_bytes=32 << 20, regions=(100, 1000), hot_accesses=5, cold_age=20,
                               intervals=(5_000, 100_000, 1_000_000)).setup()),
+    # A model in the meter, docs/tiermeter.md. The guest has one node and knows nothing of tiers.
+    "hypervisor": Peer("a hypervisor that tiers from outside by the second-level page tables' access bits", hypervisor="all"),
+    "hypervisor-free": Peer("the same if its tracking cost nothing: what losing virtual addresses alone costs",
+                            hypervisor="copies"),
     "tiermem": Peer("virtio-tiermem: the driver as it comes, no setting", tiermem=True,
                     watch=f"{TIERING}/promoted {TIERING}/demoted", shown=f"{TIERING}/*"),
 }

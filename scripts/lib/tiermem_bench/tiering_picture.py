@@ -12,7 +12,7 @@ PANEL = (560, 330)  # pixels
 IN_A_ROW = 2
 # Colours that people with any colour vision can tell apart (Okabe and Ito), by peer; others get black.
 COLOURS = {"none": "#999999", "slow": "#BBBBBB", "ideal": "#000000", "balancing": "#E69F00", "balancing-tuned": "#D55E00",
-           "damon": "#56B4E9", "damon-tuned": "#0072B2", "tiermem": "#009E73"}
+           "damon": "#56B4E9", "damon-tuned": "#0072B2", "tiermem": "#009E73", "hypervisor": "#CC79A7", "hypervisor-free": "#F0E442"}
 FIRST_LINES = 3  # of what gnuplot says when it fails
 
 

@@ -5,6 +5,7 @@ Files in the cache, each named by a key over all that decides the result: progra
 written when it is whole, at once.
 """
 
+import contextlib
 import json
 import os
 import tempfile
@@ -39,5 +40,6 @@ def save(key, run):
         json.dump(run, draft)
     os.replace(draft.name, folder() / f"{key}.json")
     for old in folder().iterdir():
-        if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
-            old.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # a draft that another thread has just given its name
+            if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
+                old.unlink()

@@ -5,13 +5,13 @@ An entry is either complete or absent: it is made in a folder beside it and rena
 checkouts may use one cache at once; whoever comes second waits for the lock and finds the entry.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 from . import log
@@ -61,7 +61,7 @@ def key(*parts):
     return digest.hexdigest()[:24]
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(name):
     """Holds the cache's lock of this name; waits for it."""
     folder = root() / "locks"
@@ -111,8 +111,12 @@ def _make(final, make):
 def _forget_unused(folder):
     """Removes entries that are old, and those beyond the most recently used."""
     now = time.time()
-    ages = sorted((now - entry.stat().st_mtime, entry) for entry in folder.iterdir()
-                  if not entry.name.startswith(".draft-"))
+    ages = []
+    for made in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process has removed it
+            if not made.name.startswith(".draft-"):
+                ages.append((now - made.stat().st_mtime, made))
+    ages.sort()
     for rank, (age, old) in enumerate(ages):
         if age > UNUSED_DAYS * 86400 or (rank >= KEPT and age > SPARED):
             shutil.rmtree(old, ignore_errors=True)

@@ -11,6 +11,10 @@ BOLD, DIM, GREEN, YELLOW, RED, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[3
 LEGEND = ("quota: what the host asks for; actual: what the guest has not surrendered; host: memory that the host "
           "really holds,\nby /proc; guest: MemTotal of the guest's node. All in MiB.")
 
+BAR = 20  # characters of a share of 1
+HEAT_LEGEND = ("fast share: of the sampled accesses since the line before; promoted, demoted: MiB moved to the fast and the "
+               "slow tier\nsince the driver was loaded; CPU: the driver's, of one CPU.")
+
 
 class Table:
     """Writes to stdout."""
@@ -62,6 +66,20 @@ class Table:
         if self.last is None or view.seconds <= self.last.seconds:
             return "-"
         return f"{(view.requests - self.last.requests) / (view.seconds - self.last.seconds):,.0f}"
+
+    def heat_head(self):
+        """The columns' titles of the second table."""
+        self._line(HEAT_LEGEND)
+        self._line(self.paint(f"{'time':>6}  {'phase':<{PHASE}}{'fast share':<{BAR + 7}}{'promoted':>10}{'demoted':>10}{'CPU':>8}", BOLD))
+
+    def heat_row(self, look, before):
+        """A heat.Look as a line."""
+        share = "-" if look.share is None else f"{look.share:4.0%} {'#' * round(look.share * BAR)}"
+        spent = "-"
+        if before and look.seconds > before.seconds:
+            spent = f"{(look.cpu_ns - before.cpu_ns) / 1e9 / (look.seconds - before.seconds):.1%}"
+        self._line(f"{look.seconds:4.0f} s  {look.phase:<{PHASE}}{share:<{BAR + 7}}{look.promoted / MIB:10.0f}"
+                   f"{look.demoted / MIB:10.0f}{spent:>8}")
 
     def checks(self, checks):
         """The verdict's parts."""

@@ -16,7 +16,7 @@ from .config import Config
 from .errors import MachineError, Timeout
 from .place import Place
 
-BOOT_TIMEOUT = 180  # seconds; a Debian guest under TCG on a busy machine takes a minute
+BOOT_TIMEOUT = 600  # seconds; at load 25 on two CPUs a small guest under TCG takes more than three minutes
 MIGRATION_STOP_MS = 60_000  # the longest stop of a guest at the end of its migration
 PR_SET_PDEATHSIG = 1
 COMPLAINTS = re.compile(r"\b(BUG|KASAN|UBSAN|Oops|general protection fault|Kernel panic)\b[: ]|"

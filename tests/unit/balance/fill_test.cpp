@@ -69,8 +69,8 @@ Test(fill, by_heat_is_what_sorting_gives) {
             all += segments.back().bytes;
         }
         std::ranges::sort(segments, {}, &Segment::heat);
-        const auto [first, last] = std::ranges::unique(segments, {}, &Segment::heat);
-        segments.erase(first, last);
+        const auto equal = [](const Segment& a, const Segment& b) { return a.heat == b.heat; };
+        segments.erase(std::unique(segments.begin(), segments.end(), equal), segments.end());
         std::ranges::shuffle(segments, random);
         const uint64_t amount = random() % (all + all / 4 + 1);
         std::vector<uint64_t> bytes(machines, 0);

@@ -112,7 +112,7 @@ Test(detail, halves_when_full) {
     PageDetail d{};
     Rng rng(5);
     d.reset(0);
-    for (uint32_t i = 0; i < kFullSamplesPerPage * kPages; i++)
+    for (uint32_t i = 0; d.sum < kFullSamplesPerPage * kPages * kSampleUnits; i++)
         d.record(i % kPages, 1, rng);
     const uint32_t full = d.sum;
     cr_assert_not(d.settle());

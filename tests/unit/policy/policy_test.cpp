@@ -616,7 +616,7 @@ Test(policy, coarse_cold_ranges_give_up_their_fast_pages) {
 Test(policy, broken_accounts_are_found) {
     Fixture f;
     f.policy->stats.bytes++;
-    cr_assert_eq(tm_policy_validate(f.policy), 9);
+    cr_assert_eq(tm_policy_validate(f.policy), 10);
     f.policy->stats.bytes--;
     tm_policy_space_add(f.policy, 1, 0);
     f.policy->spaces.find(1)->tree.node(0).order = 3;

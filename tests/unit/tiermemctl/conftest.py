@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Machines that are none, and tiermemctl to be run against them."""
 
-import json
 import os
 import signal
 import subprocess
@@ -12,39 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_qmp import FakeMachine  # noqa: E402
-
-PROGRAM = os.environ.get("TIERMEMCTL", str(Path(__file__).resolve().parents[3] / "build/tools/tiermemctl/tiermemctl"))
-PATIENCE = 120  # seconds for what ends by itself on any machine
-
-
-class Tool:
-    """Runs tiermemctl on the sockets of a folder."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.places = ["--socket", f"{folder}/*.qmp"]
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("TIERMEMCTL_")}
-
-    def start(self, *words, **settings):
-        """A process that runs on; its output is text on pipes."""
-        words = [PROGRAM, *map(str, words)]
-        return subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment,
-                                stdin=subprocess.DEVNULL, **settings)
-
-    def __call__(self, command, *words, status=0, places=None):
-        """Runs a command on the folder's machines to its end and checks the status; returns stdout and stderr."""
-        with self.start(command, *words, *(self.places if places is None else places)) as process:
-            try:
-                out, err = process.communicate(timeout=PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-        assert process.returncode == status, f"status {process.returncode}\n{out}\n{err}"
-        return out, err
-
-    def json(self, *words, **settings):
-        """What a command with --json prints."""
-        return json.loads(self(*words, "--json", **settings)[0])
+from tiermemctl_tool import PROGRAM, Tool  # noqa: E402
 
 
 @pytest.fixture

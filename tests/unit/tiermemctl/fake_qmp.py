@@ -44,12 +44,13 @@ class FakeMachine:
                     "shrink-deadline-ms": 0}
         self.stats = []
         self.age = None
+        self.doubts = []
         self.status = "running"
         self.migration = {}
         self.driver_ready = True
         self.obeys, self.step = True, None
         self.wire, self.pretty, self.before, self.log = None, False, {}, []
-        self.peak = 0  # most that its guest ever held of the fast tier
+        self.changed = lambda: None  # called whenever the guest has done something
         self._lock = threading.RLock()
         self._clients = []
         self._listener = None
@@ -84,7 +85,7 @@ class FakeMachine:
     def curve(self, *points):
         """Sets a hotness curve: pairs of bytes and accesses per second."""
         self.age = 0
-        self.stats = [{"name": name, "tier": 0, "index": index, "value": point[which]}
+        self.stats = [{"name": name, "index": index, "value": point[which]}
                       for index, point in enumerate(points) for which, name in enumerate(("curve-bytes", "curve-rate"))]
 
     def emit(self, name, **data):
@@ -168,7 +169,7 @@ class FakeMachine:
 
     def do_query_tiermem(self):
         self.live()
-        stats = {"values": self.stats, **({} if self.age is None else {"age-ms": self.age})}
+        stats = {"doubts": self.doubts, "values": self.stats, **({} if self.age is None else {"age-ms": self.age})}
         return [{"id": "tm0", "driver-ready": self.driver_ready, "discard-possible": True, "tiers": self.tiers,
                  "qos": self.qos, "stats": stats}]
 
@@ -196,7 +197,7 @@ class FakeMachine:
             most = abs(way) if self.step is None else min(abs(way), self.step)
             state["actual"] += most if way > 0 else -most
             state["resident"] = state["actual"]
-        self.peak = max(self.peak, self.tiers[0]["resident"])
+        self.changed()
 
 
 def main():

@@ -51,6 +51,18 @@ Test(options, defaults) {
     cr_assert(options.llc.size == 8 << 20 && options.llc.ways == 16 && options.llc.line == 64);
 }
 
+Test(options, those_of_the_hypervisor) {
+    const auto options = parse({"log=x", "clock=on", "hv-fast=256M", "hv-scan-ms=500", "hv-batch=8",
+                                "hv-bandwidth=1G", "hv-flush-ns=1", "hv-walk-references=20",
+                                "hv-reference-ns=7", "hv-charge=copies"});
+    const auto& hypervisor = options.hypervisor;
+    cr_assert(hypervisor.fast == 256 << 20 && hypervisor.scan_ns == 500'000'000);
+    cr_assert(hypervisor.batch == 8 && hypervisor.bandwidth == 1 << 30);
+    cr_assert(hypervisor.flush_ns == 1 && hypervisor.walk_references == 20);
+    cr_assert(hypervisor.reference_ns == 7);
+    cr_assert(!hypervisor.charge_tracking && hypervisor.charge_copies);
+}
+
 Test(options, what_cannot_be_is_refused_by_name) {
     refused({}, "log=PATH or counts=PATH is missing");
     refused({"counts=c", "clock=on"}, "clock=on needs log=PATH");
@@ -75,6 +87,13 @@ Test(options, what_cannot_be_is_refused_by_name) {
             "tlb-entries=100: 0 or a power of two from 64 to 4194304");
     refused({"log=x", "tlb-entries=32"}, "tlb-entries=32");
     refused({"log=x", "tlb-entries=8388608"}, "tlb-entries=8388608");
+    refused({"log=x", "hv-fast=64M"}, "hv-fast needs clock=on");
+    refused({"log=x", "hv-scan-ms=0"}, "hv-scan-ms=0: a whole number from 1 to 60000");
+    refused({"log=x", "hv-batch=99999999"}, "hv-batch=99999999: a whole number from 0 to 16777216");
+    refused({"log=x", "hv-bandwidth=0"}, "hv-bandwidth=0: 1M to 1024G is allowed");
+    refused({"log=x", "hv-walk-references=25"},
+            "hv-walk-references=25: a whole number from 0 to 24");
+    refused({"log=x", "hv-charge=on"}, "hv-charge=on: all, copies or none is allowed");
     refused({"counts=c", "range=10-10"}, "range=10-10: FIRST-END is allowed");
     refused({"counts=c", "range=x"}, "range=x: FIRST-END is allowed");
 }

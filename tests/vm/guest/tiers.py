@@ -117,6 +117,21 @@ def kills(machine):
     return int(machine.run("awk '$1 == \"oom_kill\" { print $2 }' /proc/vmstat").output)
 
 
+def counters(machine):
+    """The guest's /proc/vmstat."""
+    text = machine.run("cat /proc/vmstat").output
+    return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.M)}
+
+
+def settled(machine):
+    """Counters once nothing is isolated any more."""
+    def isolated():
+        found = counters(machine)
+        return found["nr_isolated_anon"] + found["nr_isolated_file"]
+    until(lambda: isolated() == 0, lambda: f"{isolated()} pages are isolated")
+    return counters(machine)
+
+
 def start(machine, command, log):
     """Runs a command in the guest's background, with its output in a file there; `log`.status gets its status."""
     machine.run(f"( ( {command} ) >{log} 2>&1 </dev/null; echo $? >{log}.status ) >/dev/null 2>&1 &")

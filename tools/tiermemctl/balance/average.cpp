@@ -18,7 +18,8 @@ constexpr std::uint32_t kRemembered = 16;
 // Their pieces are multiplied by less than that.
 static_assert(kMaxBytes <= ~std::uint64_t{0} / (kRemembered - 1) &&
               kMaxRate << kMeanShift <= kMaxBytes);
-constexpr std::uint32_t kPermille = 1000;
+constexpr std::uint64_t kPermille = 1000;
+constexpr std::uint64_t kLeastChange = 125; // permille
 
 struct Mixed {
     std::uint64_t bytes;
@@ -79,10 +80,9 @@ std::uint64_t closest(const Mixture& mixture) {
     std::array<std::uint64_t, 2 * kCurvePoints> gaps;
     for (std::size_t i = 1; i < mixture.count; i++)
         gaps[i - 1] = less(mixture.parts[i - 1].heat, mixture.parts[i].heat);
-    const auto nth = gaps.begin() + static_cast<std::ptrdiff_t>(mixture.count - kCurvePoints - 1);
-    std::nth_element(gaps.begin(), nth,
-                     gaps.begin() + static_cast<std::ptrdiff_t>(mixture.count - 1));
-    return *nth;
+    const std::size_t nth = mixture.count - kCurvePoints - 1;
+    std::nth_element(gaps.data(), gaps.data() + nth, gaps.data() + mixture.count - 1);
+    return gaps[nth];
 }
 
 void put_together(const Mixture& mixture, Curve& curve) {
@@ -97,26 +97,21 @@ void put_together(const Mixture& mixture, Curve& curve) {
     }
 }
 
-std::uint64_t apart(std::uint64_t a, std::uint64_t b) {
-    return std::max(a, b) - std::min(a, b);
+// Permille of the greater one by which the rates of two curves differ, at most.
+std::uint64_t deviation(const Curve& average, const Curve& fresh, std::uint64_t held) {
+    std::uint64_t most = 0;
+    for (const std::uint64_t bytes : {held / 2, held, 2 * held, kMaxBytes}) {
+        const std::uint64_t was = rate_within(average, bytes);
+        const std::uint64_t is = rate_within(fresh, bytes);
+        const std::uint64_t greater = std::max({was, is, std::uint64_t{1}});
+        most = std::max(most, portion(kPermille, greater - std::min(was, is), greater));
+    }
+    return most;
 }
 
-bool changed(const Curve& average, const Curve& fresh, std::uint64_t held) {
-    return std::ranges::any_of(std::array{held / 2, held, 2 * held, kMaxBytes},
-                               [&](std::uint64_t bytes) {
-                                   const std::uint64_t was = rate_within(average, bytes);
-                                   const std::uint64_t is = rate_within(fresh, bytes);
-                                   return apart(was, is) > std::max(was, is) / 8;
-                               });
-}
-
-// 1/1024 permille by which two curves differ where it matters, for rates that
-// differ by at most an eighth.
-std::uint32_t deviation(const Curve& average, const Curve& fresh, std::uint64_t held) {
-    const std::uint64_t was = rate_within(average, held);
-    const std::uint64_t is = rate_within(fresh, held);
-    return static_cast<std::uint32_t>(
-        was == 0 ? 0 : Wide{apart(was, is)} * kPermille * kNoiseUnit / was);
+// So much, in permille, is a change and not chance.
+std::uint64_t change(const Memory& memory) {
+    return std::clamp<std::uint64_t>(3 * memory.noise / kNoiseUnit, kLeastChange, kPermille / 2);
 }
 } // namespace
 
@@ -124,14 +119,17 @@ void learn(Memory& memory, const Curve& curve, std::uint64_t held) {
     Curve fresh = curve;
     for (Point& point : fresh.points)
         point.rate = std::min(point.rate, kMaxRate) << kMeanShift;
-    if (memory.samples == 0 || changed(memory.average, fresh, held)) {
+    const std::uint64_t differs = memory.samples == 0 ? 0 : deviation(memory.average, fresh, held);
+    const bool changed = differs > change(memory);
+    // Only by and by does what looks like changes count as chance.
+    const auto noise = static_cast<std::uint32_t>(std::min(differs, kPermille / 2) * kNoiseUnit);
+    memory.noise = memory.noise - memory.noise / kRemembered + noise / kRemembered;
+    if (memory.samples == 0 || changed) {
         memory.average = fresh;
         memory.samples = 1;
         return;
     }
     const std::uint32_t samples = memory.samples = std::min(memory.samples + 1, kRemembered);
-    memory.noise =
-        memory.noise - memory.noise / samples + deviation(memory.average, fresh, held) / samples;
     put_together(mix(Source(memory.average, samples - 1, samples), Source(fresh, 1, samples)),
                  memory.average);
 }

@@ -57,7 +57,7 @@ std::uint64_t rate_within(const Curve& curve, std::uint64_t bytes) {
 }
 
 std::uint64_t heat(Wide gain, std::uint64_t bytes) {
-    if (gain == 0)
+    if (gain == 0 || bytes == 0)
         return 0;
     // 63 bits over 31 bits: the quotient has 32 or 33.
     const int gain_shift = static_cast<int>(width(gain)) - 63;

@@ -41,11 +41,11 @@ struct Piece {
 // gain < 2^100, 0 < bytes <= kMaxBytes.
 [[nodiscard]] std::uint64_t heat(Wide gain, std::uint64_t bytes);
 
-// Takes a plausible curve into the mean of those before (see kMeanShift). Chance moves the mean
-// little; a curve that differs by more than an eighth within the first half,
-// one or two times of `held` bytes is a change, and replaces it. Changes
-// memory.average, samples and noise.
-void learn(Memory& memory, const Curve& fresh, std::uint64_t held);
+// Takes a plausible curve into the mean of those before (see kMeanShift). Chance
+// moves the mean little; a curve that differs by more than an eighth, or three
+// times what it usually does, within the first half, one or two times of `held`
+// bytes is a change, and replaces it. Changes memory.average, samples and noise.
+void learn(Memory& memory, const Curve& curve, std::uint64_t held);
 
 } // namespace tiermem::balance
 

@@ -64,7 +64,7 @@ Cut find_cut(const std::vector<Segment>& segments, std::uint64_t amount) {
         shift -= kDigitBits;
         const Sums sums = sums_by_digit(left, shift);
         const unsigned here = border(sums, amount);
-        cut.heat |= std::uint64_t{here} << shift;
+        cut.heat = cut.heat << kDigitBits | here;
         cut.equal = sums[here];
         std::erase_if(left, [&](const Segment& segment) { return digit(segment, shift) != here; });
     }
@@ -79,7 +79,7 @@ void fill_by_weight(const std::vector<Claim>& claims, std::uint64_t amount,
     for (const Claim& claim : claims)
         most = std::max(most, claim.most);
     std::uint64_t level = 0;
-    for (unsigned bit = static_cast<unsigned>(std::bit_width(most)); bit-- > 0;) {
+    for (auto bit = static_cast<unsigned>(std::bit_width(most)); bit-- > 0;) {
         const std::uint64_t higher = level | std::uint64_t{1} << bit;
         if (suffices(claims, amount, higher))
             level = higher;

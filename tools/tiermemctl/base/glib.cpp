@@ -2,6 +2,10 @@
 // glib.cpp - GLib's reference counts and timers as C++ objects
 #include "glib.h"
 
+#include <glib-unix.h>
+
+#include <csignal>
+
 #include <utility>
 
 namespace tiermemctl {
@@ -32,6 +36,7 @@ void Timer::start(std::chrono::milliseconds after, bool again) {
 void Timer::stop() {
     if (source_ != 0)
         g_source_remove(std::exchange(source_, 0));
+    call_ = nullptr; // what it holds may hold this timer
 }
 
 gboolean Timer::fire(gpointer self) {
@@ -39,7 +44,8 @@ gboolean Timer::fire(gpointer self) {
     const bool again = timer->again_;
     if (!again)
         timer->source_ = 0;
-    const auto call = timer->call_; // it may destroy the timer
+    // It may destroy the timer.
+    const auto call = again ? timer->call_ : std::exchange(timer->call_, nullptr);
     call();
     return again ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
@@ -51,6 +57,15 @@ void on_main_loop(std::function<void()> call) {
     };
     auto drop = [](gpointer held) { delete static_cast<std::function<void()>*>(held); };
     g_idle_add_full(G_PRIORITY_DEFAULT, run, new std::function<void()>(std::move(call)), drop);
+}
+
+void on_end_signals(bool& over) {
+    auto set = [](gpointer flag) -> gboolean {
+        *static_cast<bool*>(flag) = true;
+        return G_SOURCE_CONTINUE;
+    };
+    g_unix_signal_add(SIGTERM, set, &over);
+    g_unix_signal_add(SIGINT, set, &over);
 }
 
 void run_until(const std::function<bool()>& condition) {

@@ -46,6 +46,9 @@ private:
 // From any thread: has the main loop call the function.
 void on_main_loop(std::function<void()> call);
 
+// SIGTERM and SIGINT set the flag, which is to live as long as the program, and wake the main loop.
+void on_end_signals(bool& over);
+
 // Runs the main loop until the condition holds; it is looked at after each event.
 void run_until(const std::function<bool()>& condition);
 

@@ -10,5 +10,9 @@ void add_list(CLI::App& app, Run& run);
 void add_show(CLI::App& app, Run& run);
 void add_set_quota(CLI::App& app, Run& run);
 void add_set_qos(CLI::App& app, Run& run);
+void add_balance(CLI::App& app, Run& run);
+void add_watch(CLI::App& app, Run& run);
+void add_top(CLI::App& app, Run& run);
+void add_export(CLI::App& app, Run& run);
 
 } // namespace tiermemctl

@@ -63,6 +63,8 @@ void print_statistics(const Device& device) {
         return;
     }
     fmt::print("  {} ms old\n", *stats.age_ms);
+    for (const std::string& doubt : stats.doubts)
+        fmt::print("  the device does not believe them: {}\n", printable(doubt));
     Table table({"  TIER", ">TOTAL", ">FREE", ">RECLAIMABLE", ">PROMOTED", ">DEMOTED", ">SAMPLES"});
     for (const Tier& tier : device.tiers) {
         const int number = static_cast<int>(tier.number);

@@ -5,19 +5,9 @@
 #include <fmt/format.h>
 
 namespace tiermemctl {
-namespace {
-
-// The chapter leaves open whether a curve belongs to a tier or to none.
-std::vector<std::pair<uint32_t, uint64_t>> series(const Statistics& stats, const char* name) {
-    const auto of_none = stats.series(name, Statistics::NO_TIER);
-    return of_none.empty() ? stats.series(name, Device::FAST) : of_none;
-}
-
-} // namespace
-
 Curve curve_of(const Statistics& stats) {
-    const auto bytes = series(stats, "curve-bytes");
-    const auto rates = series(stats, "curve-rate");
+    const auto bytes = stats.series("curve-bytes", Statistics::NO_TIER);
+    const auto rates = stats.series("curve-rate", Statistics::NO_TIER);
     Curve curve;
     if (bytes.size() != rates.size()) {
         curve.problem =

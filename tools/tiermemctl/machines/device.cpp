@@ -12,7 +12,8 @@
 namespace tiermemctl {
 namespace {
 
-constexpr size_t MAX_TIERS = 8;    // of the format
+constexpr size_t MAX_TIERS = 8; // of the format
+constexpr size_t MAX_DOUBTS = 64;
 constexpr size_t MAX_STATS = 4096; // far above what a device keeps
 constexpr size_t AT_A_TIME = 64;   // machines; each takes a file descriptor
 
@@ -85,6 +86,10 @@ Statistics parse_statistics(const json& object) {
     Statistics statistics;
     if (object.contains("age-ms"))
         statistics.age_ms = number<uint64_t>(object, "age-ms");
+    // Devices before the doubts believed everything.
+    for (const json& doubt :
+         object.contains("doubts") ? list(object, "doubts", MAX_DOUBTS) : json::array())
+        statistics.doubts.push_back(doubt.is_string() ? doubt.get<std::string>() : "unknown");
     for (const json& value : list(object, "values", MAX_STATS)) {
         const int tier =
             value.contains("tier") ? number<uint16_t>(value, "tier") : Statistics::NO_TIER;
@@ -101,6 +106,26 @@ void check_tiers(const std::vector<Tier>& tiers) {
     if (tiers.empty())
         throw Failure("answered query-tiermem with a device without tiers");
 }
+
+// Machines that are being asked.
+struct Inquiry {
+    std::vector<MachinePtr> machines;
+    std::chrono::milliseconds limit{};
+    std::vector<Outcome<Device>> results;
+    DeviceReplies done;
+    size_t asked = 0, answered = 0;
+
+    void go_on(const std::shared_ptr<Inquiry>& self) {
+        if (answered == machines.size())
+            return done(results);
+        for (; asked < machines.size() && asked - answered < AT_A_TIME; asked++)
+            query(*machines[asked], limit, [self, index = asked](const Outcome<Device>& device) {
+                self->results[index] = device;
+                self->answered++;
+                self->go_on(self);
+            });
+    }
+};
 
 } // namespace
 
@@ -167,20 +192,23 @@ void query(Machine& machine, std::chrono::milliseconds limit, DeviceReply done) 
                     });
 }
 
+void query_each(const std::vector<MachinePtr>& machines, std::chrono::milliseconds limit,
+                DeviceReplies done) {
+    auto all = std::make_shared<Inquiry>();
+    all->machines = machines;
+    all->limit = limit;
+    all->results.assign(machines.size(), Outcome<Device>(Failure("not asked")));
+    all->done = std::move(done);
+    on_main_loop([all] { all->go_on(all); });
+}
+
 std::vector<Outcome<Device>> query_all(const std::vector<MachinePtr>& machines,
                                        std::chrono::milliseconds limit) {
-    std::vector<Outcome<Device>> results(machines.size(), Outcome<Device>(Failure("not asked")));
-    size_t asked = 0, answered = 0;
-    while (answered < machines.size()) {
-        for (; asked < machines.size() && asked - answered < AT_A_TIME; asked++)
-            query(*machines[asked], limit,
-                  [&results, &answered, index = asked](const Outcome<Device>& device) {
-                      results[index] = device;
-                      answered++;
-                  });
-        g_main_context_iteration(nullptr, TRUE);
-    }
-    return results;
+    std::optional<std::vector<Outcome<Device>>> results;
+    query_each(machines, limit,
+               [&results](const std::vector<Outcome<Device>>& all) { results = all; });
+    run_until([&results] { return results.has_value(); });
+    return *results;
 }
 
 } // namespace tiermemctl

@@ -41,7 +41,8 @@ class Statistics {
 public:
     static constexpr int NO_TIER = -1;
 
-    std::optional<uint64_t> age_ms; // none: nothing has come yet
+    std::optional<uint64_t> age_ms;  // none: nothing has come yet
+    std::vector<std::string> doubts; // why the device does not believe them (TiermemDoubt)
 
     void set(const std::string& name, int tier, uint32_t index, uint64_t value) {
         values_[{name, tier, index}] = value;
@@ -84,8 +85,14 @@ using DeviceReply = std::function<void(const Outcome<Device>&)>;
 // Asks a machine for its device.
 void query(Machine& machine, std::chrono::milliseconds limit, DeviceReply done);
 
-// Asks many machines, a limited number at a time, and runs the main loop until all have answered or
-// their time is over. Results in the order of the machines.
+using DeviceReplies = std::function<void(const std::vector<Outcome<Device>>&)>;
+
+// Asks many machines, a limited number at a time. Results in the order of the machines; `done`
+// comes from the main loop.
+void query_each(const std::vector<MachinePtr>& machines, std::chrono::milliseconds limit,
+                DeviceReplies done);
+
+// The same, and runs the main loop until all have answered or their time is over.
 [[nodiscard]] std::vector<Outcome<Device>> query_all(const std::vector<MachinePtr>& machines,
                                                      std::chrono::milliseconds limit);
 

@@ -67,6 +67,7 @@ virConnectPtr LibvirtHost::connection() {
     if (connection_ != nullptr && virConnectIsAlive(connection_) != 1) {
         virConnectClose(connection_);
         connection_ = nullptr;
+        generation_++; // who has asked for events on it hears of no more
     }
     if (connection_ == nullptr) {
         connection_ = virConnectOpen(uri_.c_str());
@@ -98,7 +99,12 @@ void LibvirtHost::call(Work work, std::chrono::milliseconds limit, Reply reply) 
         }
     };
     std::thread([in_thread = std::move(in_thread), waiting]() mutable {
-        auto outcome = std::make_shared<Outcome<json>>(in_thread());
+        std::shared_ptr<Outcome<json>> outcome;
+        {
+            // What the work holds is let go of before anybody hears that it is done.
+            const auto once = std::move(in_thread);
+            outcome = std::make_shared<Outcome<json>>(once());
+        }
         // What holds timers is let go of by the main loop's thread.
         on_main_loop([waiting = std::move(waiting), outcome] { waiting->settle(*outcome); });
     }).detach();

@@ -45,7 +45,7 @@ public:
     // comes from the main loop, after the limit at the latest.
     void call(Work work, std::chrono::milliseconds limit, Reply reply);
 
-    // Counts the connections made so far.
+    // Changes whenever a connection is made or is found to be lost.
     [[nodiscard]] unsigned generation() const { return generation_; }
 
     // The running domains.
