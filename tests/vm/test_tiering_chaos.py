@@ -10,7 +10,6 @@ import exchange_kit
 import pebs_perf
 import pytest
 import tiers
-from tiermem_build import debug_kernel
 from tiers import MIB
 
 AREA = 14  # MiB of base pages of each of four workers; with what else there is some 90 MiB
@@ -124,15 +123,12 @@ def chaos(machine, seconds):
 
 
 FULL = pytest.mark.full
-RUNS = [pytest.param("6.12", 25, id="6.12-25s"), pytest.param("debug", 25, id="debug-25s"),
-        pytest.param("6.1", 600, id="6.1-10min", marks=FULL), pytest.param("6.12", 600, id="6.12-10min", marks=FULL),
-        pytest.param("debug", 1800, id="debug-30min", marks=FULL)]
+RUNS = [pytest.param("6.12", 25, id="6.12-25s"),
+        pytest.param("6.1", 600, id="6.1-10min", marks=FULL), pytest.param("6.12", 600, id="6.12-10min", marks=FULL)]
 
 
 @pytest.mark.parametrize("kernel,seconds", RUNS)
-def test_chaos(boot, request, kernel, seconds):
-    if kernel == "debug" and request.config.getoption("--level") != "full" and not debug_kernel.cached():
-        pytest.skip("the debug kernel is not in the cache; scripts/guest-kernel debug makes it, and scripts/test --full")
+def test_chaos(boot, kernel, seconds):
     cpu = pebs_perf.CPUS["skylake" if kernel == "6.1" else "icelake"]
     chaos(boot(kernel=kernel, cpu=cpu, accel="tcg", tiermem_options="cpu-budget=1000", fast=512 * MIB, slow=640 * MIB,
                cpus=4, append=WORDS, add=exchange_kit.build_programs(), **pebs_perf.qemu()), seconds)
