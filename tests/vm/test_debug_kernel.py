@@ -30,7 +30,7 @@ def test_quotas_and_unload(machine):
         tiers.set_quota(machine, 256 * MIB - less, 256 * MIB - 2 * less)
         tiers.wait_reached(machine, PATIENCE)
     tiers.until(lambda: machine.run(f"cat {tiers.SYSFS}/sampler/source").output == "pebs\n",
-                lambda: machine.run(f"cat {tiers.SYSFS}/sampler/reasons").output)
+                lambda: machine.run(f"cat {tiers.SYSFS}/sampler/reasons").output, PATIENCE)
     machine.run("rmmod virtio_tiermem && modprobe virtio_tiermem", timeout=PATIENCE)
     tiers.wait_probed(machine, 2)
     tiers.wait_reached(machine, PATIENCE)
