@@ -23,9 +23,10 @@
 #include "trace.h"
 
 #define EPOCH_MS 250
-/* While nothing is sampled and nothing moves. */
+/* While hardly anything is sampled and nothing moves. */
 #define QUIET_MS 1000
 #define QUIET_EPOCHS 8
+#define QUIET_SAMPLES 64
 /* A ring that is half full when looked at is looked at twice as often. */
 #define DRAIN_MS_MIN 10
 #define MAX_MOVES 16384
@@ -335,7 +336,7 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 		moved = carry_out(t, t->result.moves);
 	trace_tiermem_epoch(&t->result, &input, moved, t->tokens_ns, t->page_ns);
 	follow_period(t);
-	t->quiet_epochs = t->result.samples || moved ? 0 : t->quiet_epochs + 1;
+	t->quiet_epochs = t->result.samples > QUIET_SAMPLES || moved ? 0 : t->quiet_epochs + 1;
 }
 
 static unsigned int epoch_ms(const struct tiermem_tiering *t)
@@ -368,7 +369,8 @@ static unsigned long until_next_look(const struct tiermem_tiering *t)
 	u64 now = ktime_get_ns();
 	unsigned long left = end > now ? nsecs_to_jiffies(end - now) : 0;
 
-	return clamp(left, 1UL, t->interval * (epoch_ms(t) / EPOCH_MS));
+	/* The jiffy that has begun does not count. */
+	return clamp(left + 1, 1UL, t->interval * (epoch_ms(t) / EPOCH_MS));
 }
 
 static int tiering_thread(void *data)
