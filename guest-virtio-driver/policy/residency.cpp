@@ -6,30 +6,20 @@ namespace tiermem {
 
 namespace {
 constexpr uint8_t kNever = 255;
-constexpr uint8_t kStale = 32;       // epochs after which a hot range is walked again
-constexpr uint8_t kStaleMissing = 4; // when samples fell on pages not known
 constexpr uint8_t kFresh = 16;       // the hand leaps over what is younger
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 
-bool is_due(const RangeTree& tree, const Node& n) {
-    if (n.walk_age < kStaleMissing || n.level.average == 0 || n.order != kLeafOrder)
-        return false;
-    if (n.walk_age >= kStale)
-        return true;
-    const PageDetail* d = tree.detail(n);
-    return d != nullptr && d->missing != 0;
-}
-
 // Windows are mostly whole or empty.
 uint32_t count_pages(const uint64_t (&words)[8]) {
-    uint64_t all = ~uint64_t{0};
-    uint64_t any = 0;
-    for (const uint64_t w : words) {
-        all &= w;
-        any |= w;
+    const uint64_t first = words[0];
+    if (first + 1 <= 1) {
+        uint64_t other = 0;
+#pragma GCC unroll 8
+        for (unsigned w = 1; w < 8; w++)
+            other |= words[w] ^ first;
+        if (other == 0)
+            return first == 0 ? 0 : TM_WINDOW_PAGES;
     }
-    if (any == 0 || all == ~uint64_t{0})
-        return any == 0 ? 0 : TM_WINDOW_PAGES;
     uint32_t n = 0;
     for (const uint64_t w : words)
         n += count_bits(w);
@@ -88,20 +78,18 @@ void Residency::refresh_due(SpaceTable& spaces, Walker& walker) {
     for (uint32_t k = 0; k < top && walker.can(); k++) {
         due_slot_ = due_slot_ + 1 < top ? due_slot_ + 1 : 0;
         Space* space = spaces.slot(due_slot_);
-        if (space == nullptr)
-            continue;
-        refresh_space(*space, walker);
+        if (space != nullptr && space->tree.any_due())
+            refresh_space(*space, walker);
     }
 }
 
 void Residency::refresh_space(Space& space, Walker& walker) {
-    const uint32_t nodes = space.tree.top();
-    for (uint32_t i = 0; i < nodes; i++) {
-        if (!is_due(space.tree, space.tree.node(static_cast<uint16_t>(i))))
+    for (Node& node : space.tree) {
+        if (!space.tree.due(node))
             continue;
         if (!walker.can())
             return;
-        refresh_leaf(space, static_cast<uint16_t>(i), walker);
+        refresh_leaf(space, space.tree.index_of(node), walker);
     }
 }
 
