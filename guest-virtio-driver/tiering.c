@@ -25,8 +25,9 @@
 #define EPOCH_MS 250
 /* While hardly anything is sampled and nothing moves. */
 #define QUIET_MS 1000
-#define QUIET_EPOCHS 8
+#define QUIET_EPOCHS 8U
 #define QUIET_SAMPLES 64
+#define QUIET_RETURN 2U
 /* A ring that is half full when looked at is looked at twice as often. */
 #define DRAIN_MS_MIN 10
 #define MAX_MOVES 16384
@@ -314,6 +315,15 @@ static void follow_period(struct tiermem_tiering *t)
 		tiermem_sampler_set_period(&t->tm->sampler, period);
 }
 
+/* One that is not ends the quiet at once, but it comes back soon after. */
+static void note_quiet(struct tiermem_tiering *t, bool quiet)
+{
+	if (quiet)
+		t->quiet_epochs = min(t->quiet_epochs + 1, QUIET_EPOCHS);
+	else
+		t->quiet_epochs -= min(t->quiet_epochs, QUIET_RETURN);
+}
+
 static void epoch(struct tiermem_tiering *t, u64 now)
 {
 	const struct tiermem_stopwatch start = tiermem_stopwatch_start();
@@ -336,7 +346,7 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 		moved = carry_out(t, t->result.moves);
 	trace_tiermem_epoch(&t->result, &input, moved, t->tokens_ns, t->page_ns);
 	follow_period(t);
-	t->quiet_epochs = t->result.samples > QUIET_SAMPLES || moved ? 0 : t->quiet_epochs + 1;
+	note_quiet(t, t->result.samples <= QUIET_SAMPLES && !moved);
 }
 
 static unsigned int epoch_ms(const struct tiermem_tiering *t)
