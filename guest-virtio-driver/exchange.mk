@@ -16,3 +16,6 @@ ccflags-$(if $(shell grep -l 'mmu_notifier_arch_invalidate_secondary_tlbs' $(src
 # Migration targets are allocated by folio, since 6.5.
 ccflags-$(if $(shell grep -l ' new_folio_t' $(srctree)/include/linux/migrate.h),y) += \
 	-DTIERMEM_HAVE_NEW_FOLIO
+# Why pages are migrated has a type of its own, since 7.0 or so.
+ccflags-$(if $(shell grep -l 'enum migrate_reason reason' $(srctree)/include/linux/migrate.h),y) += \
+	-DTIERMEM_HAVE_TYPED_REASON

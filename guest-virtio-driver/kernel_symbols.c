@@ -161,7 +161,8 @@ DEFINE_SYMBOL(folio_isolate_lru, "folio_isolate_lru")
 
 int tiermem_no_migrate_pages(struct list_head *from, tiermem_target_t target,
 			     tiermem_untarget_t untarget, unsigned long private,
-			     enum migrate_mode mode, int reason, unsigned int *succeeded)
+			     enum migrate_mode mode, tiermem_reason_t reason,
+			     unsigned int *succeeded)
 {
 	return 0;
 }

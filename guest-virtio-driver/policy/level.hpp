@@ -41,6 +41,9 @@ struct Level {
     // Far more in the last epoch than is usual: a stream may be half way through.
     [[nodiscard]] constexpr bool bursting() const { return before[0] / 2 > average; }
 
+    // More than is usual by over a quarter: something else may have come on top.
+    [[nodiscard]] constexpr bool raised() const { return sat_sub(before[0], average) > average / 4; }
+
     // End of epoch. `weight` is what one sample stands for. True on a change.
     constexpr bool settle(uint32_t weight) {
         if (quiet())
@@ -62,12 +65,13 @@ struct Level {
     // Just after a change: nothing until a third epoch has confirmed it. Then
     // the average less its standard error, by habit or by chance, which falls
     // with the number of epochs that it was taken over. `weight` as above.
-    [[nodiscard]] constexpr uint32_t confident(uint32_t weight) const {
+    [[nodiscard]] constexpr uint32_t confident(uint32_t weight) const { return confident(weight, error(weight)); }
+    // `chance` is error(weight), for those who need it twice.
+    [[nodiscard]] constexpr uint32_t confident(uint32_t weight, uint32_t chance) const {
         if (age == 0)
             return 0;
         // The spread caused by a change says nothing about the level after it.
         const uint32_t habit = (age < 3 ? usual[1] : spread) / sqrt_about(known_epochs());
-        const uint32_t chance = error(weight);
         const uint32_t sure = sat_sub(average, habit > chance ? habit : chance);
         const uint32_t lower = before[0] < before[1] ? before[0] : before[1];
         if (age == 1 && lower < sure)
@@ -81,14 +85,20 @@ struct Level {
     // What it may well be: the average, its standard error by chance, and two
     // samples that may have been missed in the epochs since the last change; or
     // the last count where that is far more. Never cold when it only just changed.
-    [[nodiscard]] constexpr uint32_t optimistic(uint32_t weight) const {
+    [[nodiscard]] constexpr uint32_t optimistic(uint32_t weight) const { return optimistic(weight, error(weight)); }
+    [[nodiscard]] constexpr uint32_t optimistic(uint32_t weight, uint32_t chance) const {
         if (age == 0)
             return sat_add(average, spread);
         if (bursting())
             return before[0];
         if (age >= kLongEpochs)
             return average;
-        return sat_add(average, sat_add(error(weight), weight / known_epochs() * 2));
+        return sat_add(average, sat_add(chance, weight / known_epochs() * 2));
+    }
+
+    // Standard error of the average by chance.
+    [[nodiscard]] constexpr uint32_t error(uint32_t weight) const {
+        return sqrt_about(uint64_t{average} * weight / known_epochs());
     }
 
     // A part of a range that is taken to be even: 1/2^shift of everything.
@@ -111,10 +121,6 @@ struct Level {
     [[nodiscard]] constexpr uint32_t known_epochs() const { return age < kKnownEpochs ? age + 1U : kKnownEpochs; }
     [[nodiscard]] constexpr uint32_t memory() const {
         return age < kShortEpochs ? kShortEpochs : (age < kLongEpochs ? age : kLongEpochs);
-    }
-    // Standard error of the average by chance.
-    [[nodiscard]] constexpr uint32_t error(uint32_t weight) const {
-        return sqrt_about(uint64_t{average} * weight / known_epochs());
     }
     // From the average by more than three standard deviations.
     [[nodiscard]] constexpr bool differs(uint32_t count, uint64_t chance) const {

@@ -27,16 +27,22 @@ void PageDetail::fade(unsigned times) {
 // heat only rises while a pattern is learnt, and stays while it is true. When
 // it drops to less than half of what it was, and by more than four standard
 // deviations, the pattern has changed: what is known counts 1/16 from now on.
-bool PageDetail::settle() {
+// Not so when a stream goes through pages that are cold otherwise: it brings more
+// heat than usual, and is gone in the next epoch, which must confirm the change.
+bool PageDetail::settle(bool raised) {
     bool forgotten = false;
     if (seen >= 16) {
         const uint64_t usual = uint64_t{predicted} * seen / 256;
         const auto now = static_cast<uint32_t>(uint64_t{expected} * 255 / seen);
         if (uint64_t{expected} * 2 < usual && usual - expected > 4 * isqrt(usual)) {
-            fade(4);
-            predicted = 0;
-            forgotten = true;
+            forgotten = !raised || doubted;
+            doubted = !forgotten;
+            if (forgotten) {
+                fade(4);
+                predicted = 0;
+            }
         } else {
+            doubted = false;
             predicted = static_cast<uint8_t>((predicted * 3U + now) / 4);
         }
         seen = 0;

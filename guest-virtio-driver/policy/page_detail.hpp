@@ -62,6 +62,7 @@ struct PageDetail {
     bool in_use;
     bool even;             // no page differs from the others by more than chance
     uint8_t missing;       // 1: a sample fell on a page that is not `movable`
+    bool doubted;          // the last epoch contradicted the pattern
     uint16_t prior;        // units, see study()
 
     void reset(uint16_t node);
@@ -83,7 +84,8 @@ struct PageDetail {
             fast.word[word] ^= mask;
     }
     // End of epoch: true when the pattern was found untrue and forgotten.
-    bool settle();
+    // `raised`: there was more heat than is usual, perhaps of something that passes.
+    bool settle(bool raised);
     // Halve all counts `times` times.
     void fade(unsigned times);
     // Recompute `median`, `prior` and `even` from the codes in use, ascending.

@@ -29,6 +29,7 @@ void RangeTree::init(void* memory, uint32_t bytes, unsigned bits) {
     const unsigned magnitude = log2_floor(bytes | kMinBytes / 2); // the space's head is not counted
     const unsigned cache_bits = magnitude - 7;
     cache_mask_ = (uint64_t{1} << cache_bits) - 1;
+    cache_order_ = kLeafOrder;
     const unsigned top_bits = (magnitude - 8) & ~1U;
     top_shift_ = bits - (top_bits < kTopBits ? top_bits : kTopBits);
     auto* at = static_cast<unsigned char*>(memory);
@@ -291,26 +292,42 @@ uint32_t RangeTree::drop_details_for_room() {
     return dropped;
 }
 
-[[gnu::always_inline]] inline void RangeTree::settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change) {
-    if (scale != kWholeEpoch)
-        n.level.now = clamp_u32((uint64_t{n.level.now} * scale) >> 16);
-    // What comes in bursts is ranked by its last counts too.
-    if (!n.level.quiet() && n.level.spread > n.level.average / 2)
-        n.ranked = kUnranked;
-    if (n.level.settle(weight)) {
-        change.changes++;
-        n.ranked = kUnranked;
-    }
-    n.walk_age = older(n.walk_age);
+namespace {
+// What is known of it for some epochs only.
+void grow_older(Node& n) {
     if (n.even) {
         n.even_age++;
         n.even = n.even_age < kEvenEpochs;
     }
     if (n.blocked > 0)
         n.blocked--;
-    if (n.detail == kNone)
-        return;
-    if (details_[n.detail].settle())
+}
+} // namespace
+
+[[gnu::always_inline]] inline void RangeTree::settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change) {
+    if (!n.level.quiet()) {
+        heard_ = sat_add(heard_, n.level.now);
+        if (scale != kWholeEpoch)
+            n.level.now = clamp_u32((uint64_t{n.level.now} * scale) >> 16);
+        // What comes in bursts is ranked by its last counts too.
+        if (n.level.spread > n.level.average / 2)
+            n.ranked = kUnranked;
+    }
+    if (n.level.settle(weight)) {
+        change.changes++;
+        n.ranked = kUnranked;
+    }
+    n.walk_age = older(n.walk_age);
+    if ((n.even | n.blocked) != 0)
+        grow_older(n);
+    if (n.detail != kNone)
+        settle_detail(n, weight, change);
+    if (n.level.average != 0 && due(n))
+        any_due_ = true;
+}
+
+void RangeTree::settle_detail(Node& n, uint32_t weight, TreeChange& change) {
+    if (details_[n.detail].settle(n.level.raised()))
         change.forgotten++;
     const bool dead = n.level.average < weight / 16 && n.level.age > Level::kLongEpochs;
     if (dead || n.huge) {
@@ -321,17 +338,29 @@ uint32_t RangeTree::drop_details_for_room() {
 
 TreeChange RangeTree::settle(uint32_t weight, uint32_t scale) {
     TreeChange change{};
-    for (uint32_t i = 0; i < node_top_; i++)
-        if (nodes_[i].order != 0 && nodes_[i].leaf())
-            settle_leaf(nodes_[i], weight, scale, change);
+    any_due_ = false;
+    for (Node& n : *this)
+        if (n.leaf())
+            settle_leaf(n, weight, scale, change);
+    fit_cache();
     change.merges = merge_cold(weight) + merge_for_room();
     change.details_dropped += drop_details_for_room();
     return change;
 }
 
+// The cache finds leaves by windows of 2 MiB, as hot ranges are isolated, until
+// that fails for half of what is heard, as in a large heap that is evenly warm:
+// then windows become as large as a leaf that it failed for.
+void RangeTree::fit_cache() {
+    if (missed_ > heard_ / 2)
+        cache_order_ = missed_order_;
+    missed_ = 0;
+    heard_ = 0;
+}
+
 void RangeTree::unrank() {
-    for (uint32_t i = 0; i < node_top_; i++)
-        nodes_[i].ranked = kUnranked;
+    for (Node& n : *this)
+        n.ranked = kUnranked;
 }
 
 void RangeTree::forget(uint64_t start, uint64_t end) {

@@ -28,6 +28,10 @@ inline constexpr unsigned kPageShift = 12;
 inline constexpr unsigned kLeafOrder = 21;
 inline constexpr unsigned kFan = 4;
 inline constexpr uint32_t kUnranked = 0xffffffff;
+// Epochs after which a hot range is walked again, in general and when samples
+// fell on pages that were not there.
+inline constexpr uint8_t kStale = 32;
+inline constexpr uint8_t kStaleMissing = 4;
 
 struct Node {
     uint64_t start;         // lowest address
@@ -84,6 +88,8 @@ class RangeTree {
                 return false;
             cached = find(addr);
             n = &nodes_[cached];
+            missed_ = sat_add(missed_, weight);
+            missed_order_ = n->order;
         }
         n->level.now = sat_add(n->level.now, weight);
         if (n->detail != kNone)
@@ -119,7 +125,12 @@ class RangeTree {
     [[nodiscard]] uint16_t first() const { return find(0); }
     // Nodes ever used: [0, top()); those that are not leaves now are to be skipped.
     [[nodiscard]] uint16_t top() const { return static_cast<uint16_t>(node_top_); }
+    // The same nodes for a loop over all of them, of which only those are leaves
+    // that say so: what was merged is none.
+    [[nodiscard]] Node* begin() { return nodes_; }
+    [[nodiscard]] Node* end() { return nodes_ + node_top_; }
     [[nodiscard]] bool is_leaf(uint16_t i) const { return nodes_[i].order != 0 && nodes_[i].leaf(); }
+    [[nodiscard]] uint16_t index_of(const Node& n) const { return static_cast<uint16_t>(&n - nodes_); }
     [[nodiscard]] bool covers(uint64_t addr) const { return (addr >> bits_) == 0; }
     [[nodiscard]] uint64_t limit() const { return uint64_t{1} << bits_; }
 
@@ -129,6 +140,14 @@ class RangeTree {
     [[nodiscard]] const PageDetail* detail(const Node& n) const {
         return n.detail == kNone ? nullptr : &details_[n.detail];
     }
+    // A hot 2 MiB range whose pages are to be looked up.
+    [[nodiscard]] bool due(const Node& n) const {
+        if (n.level.average == 0 || n.walk_age < kStaleMissing || n.order != kLeafOrder)
+            return false;
+        return n.walk_age >= kStale || (n.detail != kNone && details_[n.detail].missing != 0);
+    }
+    // Whether there was one when the epoch was settled.
+    [[nodiscard]] bool any_due() const { return any_due_; }
     void drop_detail(uint16_t i);
     [[nodiscard]] bool cold() const { return leaves_ == 1 && nodes_[0].level.average == 0 && nodes_[0].level.now == 0; }
 
@@ -138,6 +157,9 @@ class RangeTree {
     [[nodiscard]] uint64_t splits() const { return splits_; }
     [[nodiscard]] uint64_t details_made() const { return details_made_; }
     [[nodiscard]] uint64_t details_refused() const { return details_refused_; }
+
+    // Log2 of the windows that the cache tells apart.
+    [[nodiscard]] unsigned cache_order() const { return cache_order_; }
 
     // 0 or the number of the broken invariant, see validate.cpp.
     [[nodiscard]] int validate() const;
@@ -156,10 +178,13 @@ class RangeTree {
     uint32_t drop_details_for_room();
     void make_detail(uint16_t i);
     void settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change);
+    void settle_detail(Node& n, uint32_t weight, TreeChange& change);
+    void fit_cache();
     // Windows that are neighbours never collide; far ones are spread by what is
     // above the first ten bits.
     [[nodiscard]] uint64_t hash(uint64_t addr) const {
-        return ((addr >> kLeafOrder) ^ (addr >> (kLeafOrder + 10))) & cache_mask_;
+        const uint64_t window = addr >> cache_order_;
+        return (window ^ (window >> 10)) & cache_mask_;
     }
 
     Node* nodes_;
@@ -167,6 +192,11 @@ class RangeTree {
     uint16_t* cache_; // leaf last seen for a hash of the address; always checked
     uint16_t* top_;   // by the topmost bits: the node of that part, or the larger leaf that holds it
     uint64_t cache_mask_;
+    unsigned cache_order_;  // of the windows that the cache tells apart, see fit_cache()
+    uint8_t missed_order_;  // of the leaf that was last not found in the cache
+    bool any_due_;
+    uint32_t missed_;       // accesses in this epoch of which the leaf was not found there ...
+    uint32_t heard_;        // ... and all of them, summed up while settling
     unsigned top_shift_; // order of what an entry of top_ stands for
     unsigned bits_;
     uint32_t node_cap_; // 1 + 4 * families

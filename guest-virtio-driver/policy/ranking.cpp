@@ -12,6 +12,8 @@ uint32_t expected_epochs(uint16_t age) { return 2U * age + 3; }
 constexpr uint16_t kYoungEpochs = 3;
 // LeafRank::doubt() is never more than this.
 constexpr int kMostDoubt = 64;
+// The planner's margin of an eighth, in ranks.
+constexpr int kMarginRanks = 3;
 } // namespace
 
 LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detail, const Horizon& horizon)
@@ -19,10 +21,11 @@ LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detai
       prior_(detail == nullptr ? 0 : detail->prior), detail_(detail != nullptr) {
     const uint64_t parts = detail == nullptr ? node.spread() : detail->weight();
     const int base = kRankBias + space.bias - log16(parts);
-    const uint32_t confident = node.level.confident(horizon.weight);
+    const uint32_t error = node.level.error(horizon.weight);
+    const uint32_t confident = node.level.confident(horizon.weight, error);
     const uint32_t lasting = expected_epochs(node.level.age);
     likely_base_ = base + log16(node.level.average);
-    possible_base_ = base + log16(node.level.optimistic(horizon.weight));
+    possible_base_ = base + log16(node.level.optimistic(horizon.weight, error));
     certain_base_ = base + log16(confident);
     // A pair is two copies; what they need is measured for the whole horizon.
     if (lasting < horizon.epochs)
@@ -95,9 +98,11 @@ int LeafRank::doubt(uint8_t code) const {
 }
 
 void Ranking::clear() {
-    const uint16_t keep = cut_;
-    __builtin_memset(this, 0, sizeof(*this)); // too large for a temporary on a kernel stack
-    cut_ = keep;
+    // What there is scratch space for is left as it is.
+    for (auto* ranks : {&slow_, &fast_, &movable_fast_, &hopeful_})
+        __builtin_memset(ranks, 0, sizeof(*ranks));
+    heat_ = 0;
+    uncertain_ = 0;
 }
 
 namespace {
@@ -127,6 +132,8 @@ bool is_stale(const Node& node) {
     node.coldest = 0;
     node.ranked = kUnranked;
     const uint32_t fast = node.fast_pages;
+    if (fast == 0)
+        return;
     space.fast_pages += fast;
     fast_[0] += fast;
     if (node.blocked == 0)
@@ -148,9 +155,11 @@ bool is_stale(const Node& node) {
 
 // Most leaves take the way through this function without a call.
 [[gnu::always_inline]] inline void Ranking::add_leaf(Space& space, Node& node, const Horizon& horizon) {
-    heat_ += node.level.average;
-    if (node.level.age < kYoungEpochs)
-        uncertain_ += node.level.average / 8;
+    if (node.level.average != 0) {
+        heat_ += node.level.average;
+        if (node.level.age < kYoungEpochs)
+            uncertain_ += node.level.average / 8;
+    }
     if (node.detail != kNone) {
         add_detail(space, node, *space.tree.detail(node), horizon);
     } else if (node.walk_age == 255) {
@@ -166,10 +175,9 @@ bool is_stale(const Node& node) {
 
 void Ranking::add(Space& space, const Horizon& horizon) {
     space.fast_pages = 0;
-    const uint32_t nodes = space.tree.top();
-    for (uint32_t i = 0; i < nodes; i++)
-        if (space.tree.is_leaf(static_cast<uint16_t>(i)))
-            add_leaf(space, space.tree.node(static_cast<uint16_t>(i)), horizon);
+    for (Node& node : space.tree)
+        if (node.leaf())
+            add_leaf(space, node, horizon);
 }
 
 namespace {
@@ -215,6 +223,13 @@ void Ranking::count_codes(const PageDetail& detail) {
     }
 }
 
+// Pages on tier 1 that are likely hot enough and not certain to be, `heat` of
+// them in 1/256 accesses: more samples would gain what they have more than the cut.
+void Ranking::add_hoped(uint16_t likely, uint64_t heat) {
+    const uint64_t own = rank_heat(likely);
+    uncertain_ += mul_div(heat >> 8, own - rank_heat(cut_), own);
+}
+
 void Ranking::add_code(Node& node, const PageDetail& detail, const LeafRank& rank, const CodeCount& count,
                        uint64_t unit_heat) {
     const uint16_t likely = rank.likely(count.code);
@@ -228,6 +243,8 @@ void Ranking::add_code(Node& node, const PageDetail& detail, const LeafRank& ran
     if (count.slow != 0) {
         const uint16_t certain = rank.certain(count.code);
         hopeful_[certain] += count.slow;
+        if (likely > cut_ + kMarginRanks && certain <= cut_ + kMarginRanks)
+            add_hoped(likely, count.slow * (code_value(count.code) + detail.prior) * unit_heat);
         node.hottest = certain > node.hottest ? certain : node.hottest;
     }
     const int apart = likely > cut_ ? likely - cut_ : cut_ - likely;

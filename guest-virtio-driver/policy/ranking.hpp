@@ -86,6 +86,7 @@ class Ranking {
     void add_plain(Space& space, Node& node, const Horizon& horizon);
     void add_detail(Space& space, Node& node, PageDetail& detail, const Horizon& horizon);
     void count_codes(const PageDetail& detail);
+    void add_hoped(uint16_t likely, uint64_t heat);
     void add_code(Node& node, const PageDetail& detail, const LeafRank& rank, const CodeCount& count,
                   uint64_t unit_heat);
 

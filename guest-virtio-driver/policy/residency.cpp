@@ -6,30 +6,20 @@ namespace tiermem {
 
 namespace {
 constexpr uint8_t kNever = 255;
-constexpr uint8_t kStale = 32;       // epochs after which a hot range is walked again
-constexpr uint8_t kStaleMissing = 4; // when samples fell on pages not known
-constexpr uint8_t kFresh = 16;       // the hand passes over what is younger
+constexpr uint8_t kFresh = 16;       // the hand leaps over what is younger
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
-
-bool is_due(const RangeTree& tree, const Node& n) {
-    if (n.walk_age < kStaleMissing || n.level.average == 0 || n.order != kLeafOrder)
-        return false;
-    if (n.walk_age >= kStale)
-        return true;
-    const PageDetail* d = tree.detail(n);
-    return d != nullptr && d->missing != 0;
-}
 
 // Windows are mostly whole or empty.
 uint32_t count_pages(const uint64_t (&words)[8]) {
-    uint64_t all = ~uint64_t{0};
-    uint64_t any = 0;
-    for (const uint64_t w : words) {
-        all &= w;
-        any |= w;
+    const uint64_t first = words[0];
+    if (first + 1 <= 1) {
+        uint64_t other = 0;
+#pragma GCC unroll 8
+        for (unsigned w = 1; w < 8; w++)
+            other |= words[w] ^ first;
+        if (other == 0)
+            return first == 0 ? 0 : TM_WINDOW_PAGES;
     }
-    if (any == 0 || all == ~uint64_t{0})
-        return any == 0 ? 0 : TM_WINDOW_PAGES;
     uint32_t n = 0;
     for (const uint64_t w : words)
         n += count_bits(w);
@@ -88,20 +78,18 @@ void Residency::refresh_due(SpaceTable& spaces, Walker& walker) {
     for (uint32_t k = 0; k < top && walker.can(); k++) {
         due_slot_ = due_slot_ + 1 < top ? due_slot_ + 1 : 0;
         Space* space = spaces.slot(due_slot_);
-        if (space == nullptr)
-            continue;
-        refresh_space(*space, walker);
+        if (space != nullptr && space->tree.any_due())
+            refresh_space(*space, walker);
     }
 }
 
 void Residency::refresh_space(Space& space, Walker& walker) {
-    const uint32_t nodes = space.tree.top();
-    for (uint32_t i = 0; i < nodes; i++) {
-        if (!is_due(space.tree, space.tree.node(static_cast<uint16_t>(i))))
+    for (Node& node : space.tree) {
+        if (!space.tree.due(node))
             continue;
         if (!walker.can())
             return;
-        refresh_leaf(space, static_cast<uint16_t>(i), walker);
+        refresh_leaf(space, space.tree.index_of(node), walker);
     }
 }
 
@@ -136,6 +124,8 @@ void Residency::turn_hand(SpaceTable& spaces, Walker& walker) {
 // Leaves that the hand went over entirely, up to (not including) leaf `upto`:
 // the one it was in gets what was found, the empty ones between get nothing.
 void Residency::commit(Space& space, uint16_t upto) {
+    if (leaf_start_ >= space.tree.limit())
+        return;
     uint16_t i = space.tree.find(leaf_start_);
     const bool whole = space.tree.node(i).start == leaf_start_;
     while (i != upto && i != kNone) {
@@ -156,11 +146,20 @@ void Residency::commit(Space& space, uint16_t upto) {
     fast_ = present_ = 0;
 }
 
+// Over leaves that have been walked lately, as long as the hand is not inside one.
+void Residency::leap(Space& space, uint16_t& leaf) {
+    while (leaf != kNone && space.tree.node(leaf).walk_age < kFresh && addr_ <= space.tree.node(leaf).start) {
+        commit(space, leaf);
+        addr_ = leaf_start_ = space.tree.node(leaf).end();
+        leaf = space.tree.next(leaf);
+    }
+}
+
 // True when the hand reached the end of this space.
 bool Residency::turn_in(Space& space, Walker& walker) {
     const uint64_t limit = space.tree.limit();
     uint16_t leaf = space.tree.find(addr_ < limit ? addr_ : 0);
-    while (walker.can() && addr_ < limit) {
+    for (leap(space, leaf); walker.can() && addr_ < limit; leap(space, leaf)) {
         tm_window window; // the walker clears it
         const int found = walker(space.id, addr_, limit, window);
         if (found < 0)
@@ -175,6 +174,9 @@ bool Residency::turn_in(Space& space, Walker& walker) {
         if (n.start > leaf_start_ || window.start < leaf_start_) {
             commit(space, leaf);
             leaf_start_ = n.start;
+            addr_ = n.start;
+            if (n.walk_age < kFresh)
+                continue; // what lay before it was empty; it is leapt over
         }
         // What is known of a page that was refused must not be lost too soon.
         if (n.order == kLeafOrder && n.walk_age >= kFresh)

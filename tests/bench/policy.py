@@ -13,7 +13,11 @@ from tiermem_build import log, paths
 
 BUILD = paths.TOP / "build"
 WORKLOADS = ["gups", "moving", "zipf", "scan", "btree", "graph", "growing", "four"]
-PEERS = ["demeter", "histogram", "damon", "scanner"]
+# The scanner has perfect access bits of all pages four times a second, for six to sixteen times the core's tracking
+# budget; scanner-budget is the same for the core's.
+PEERS = ["demeter", "histogram", "damon", "scanner-budget", "scanner"]
+# A peer that reaches less of the oracle's share, the bar for ours, has not placed the heat: that it moved little is no merit.
+PLACES = 0.97
 # What is drawn at random differs; the worst of them counts.
 SEEDS = [1, 2, 3]
 # Where a hot set is well defined: promotions over the hot pages that were slow.
@@ -43,7 +47,7 @@ def simulate(workloads, tierers):
 def worst(what, values, digits, bar, peer=None, theirs=None):
     """The worst of `values` (one a seed) by its bar, and how far they lie apart."""
     values = [round(value, digits) for value in values]
-    yield Row(what, min(values) if bar.startswith(">") else max(values), "ratio", peer, theirs, bar)
+    yield Row(what, min(values) if bar and bar.startswith(">") else max(values), "ratio", peer, theirs, bar)
     yield Row(f"{what}, spread over {len(SEEDS)} seeds", round(max(values) - min(values), digits), "ratio")
 
 
@@ -64,10 +68,11 @@ def peer_rows(runs):
         for peer in PEERS:
             pairs = list(zip(ours, runs[workload, peer]))
             theirs = pairs[0][1]
+            placed = all(b["end_fast"] >= PLACES * b["end_oracle"] for _, b in pairs)
             yield from worst(f"{workload}: fast share over {peer}'s", [a["end_fast"] / b["end_fast"] for a, b in pairs], 4,
                              ">= 0.999", peer, round(theirs["end_fast"], 4))
             yield from worst(f"{workload}: promotions over {peer}'s", [a["promotions"] / max(1, b["promotions"]) for a, b in pairs],
-                             4, "< 1", peer, theirs["promotions"])
+                             4, "< 1" if placed else None, peer, theirs["promotions"])
             yield Row(f"{workload}: accesses done over {peer}'s",
                       round(min(a["accesses"] / b["accesses"] for a, b in pairs), 4), "ratio", peer,
                       round(theirs["accesses"]))

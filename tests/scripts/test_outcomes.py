@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tiermem_test import main, qtest_suite
+from tiermem_test import main, pytest_suite, qtest_suite
 from tiermem_test.outcome import FAILED, PASSED, SKIPPED, Outcome, from_junit
 
 
@@ -66,3 +66,34 @@ def test_names_select():
     assert wanted("unit", "anything") and wanted("fuzz", "test_storm.py") and not wanted("fuzz", "request_fuzz")
     assert (keyword("unit"), keyword("vm")) == ("", "test_storm")
     assert main.selection(["lint"])[0] == ["lint"]
+
+
+NAME = "tests.vm.test_oom/test_reclaim[6.1]"
+
+
+def test_a_test_is_found_again():
+    assert pytest_suite.test_id(NAME) == "tests/vm/test_oom.py::test_reclaim[6.1]"
+
+
+@pytest.mark.parametrize("details, again", [
+    ([], False), (["Timeout: took longer than 120 s"], True), (["late"] * 8, True), (["late"] * 9, False),
+    (["late", "AssertionError: a guest's kernel complained; its console is named above"], False),
+    (["QEMU ended with status -11"], False), (["3 mismatches"], False)])
+def test_lost_content_and_complaints_get_no_second_try(details, again):
+    failed = [Outcome(f"{NAME}{number}", FAILED, detail) for number, detail in enumerate(details)]
+    assert pytest_suite.may_run_again(failed) == again
+
+
+@pytest.mark.parametrize("alone, outcome", [
+    ([Outcome(NAME, PASSED)], Outcome(NAME, PASSED, "", "late\nlong")),
+    ([Outcome(NAME, FAILED, "late again")], Outcome(NAME, FAILED, "late again")),
+    ([Outcome(NAME, SKIPPED, "no pages")], Outcome(NAME, FAILED, "late\nlong")),
+    ([], Outcome(NAME, FAILED, "late\nlong"))])
+def test_only_a_pass_makes_good(alone, outcome):
+    assert pytest_suite.second_tries({NAME: Outcome(NAME, FAILED, "late\nlong")}, alone) == [outcome]
+
+
+def test_a_second_try_is_reported(capsys):
+    assert main.report([Outcome(NAME, PASSED, "", "late\nlong")], 1) == 0
+    shown = capsys.readouterr().out
+    assert NAME in shown and "late" in shown and "1 passed, 0 failed, 0 skipped" in shown

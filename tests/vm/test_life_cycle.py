@@ -102,7 +102,8 @@ def test_suspend(guest):
     if "deep" not in guest.run("cat /sys/power/mem_sleep", check=False).output:
         pytest.skip("this guest's kernel cannot suspend to RAM")
     guest.events()
-    tiers.start(guest, "echo mem >/sys/power/state", "/tmp/suspend")
+    # Later, so that the agent has answered before it is frozen.
+    tiers.start(guest, "sleep 2; echo mem >/sys/power/state", "/tmp/suspend")
     guest.wait_event("SUSPEND")
     assert tiers.values(guest, "actual") == [NODE, NODE]
     guest.qmp("system_wakeup")

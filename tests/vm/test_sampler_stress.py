@@ -135,7 +135,8 @@ def test_suspend_while_sampling(boot, kernel):
     goes_on(vm, layout, 3, "before")
     for turn in (1, 2):
         vm.events()
-        tiers.start(vm, "echo mem >/sys/power/state", f"/tmp/suspend{turn}")
+        # Later, so that the agent has answered before it is frozen.
+        tiers.start(vm, "sleep 2; echo mem >/sys/power/state", f"/tmp/suspend{turn}")
         vm.wait_event("SUSPEND", timeout=tiers.PATIENCE)
         vm.qmp("system_wakeup")
         assert tiers.until(lambda: tiers.finished(vm, f"/tmp/suspend{turn}"), lambda: vm.console[-2000:]) == (0, "")

@@ -18,6 +18,7 @@ SERIES = {  # name on the command line: the suite that carries it
     "7": "trixie-backports",
 }
 BOOTED = ["6.1", "6.12"]  # the others' headers have tools for trixie, which do not run on bookworm
+DEBUG = "debug"  # the debug kernel for tests, which is compiled here: see debug_kernel.py
 META = "linux-headers-cloud-amd64"
 
 
@@ -83,9 +84,12 @@ def _image_packages(suite, release):
 
 
 def fetch(series):
-    """The Kernel of a series."""
+    """The Kernel of a series, or the debug kernel."""
+    if series == DEBUG:
+        from . import debug_kernel
+        return debug_kernel.kernel()
     if series not in SERIES:
-        raise log.Failed(f"unknown kernel series {series}; known: {', '.join(SERIES)}")
+        raise log.Failed(f"unknown kernel series {series}; known: {', '.join([*SERIES, DEBUG])}")
     suite = suites.Suite(SERIES[series])
     release, version, headers = header_packages(suite)
     packages = [*headers, *image_packages(suite, release)]

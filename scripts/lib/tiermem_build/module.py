@@ -25,7 +25,7 @@ def build(source, series, out):
     """Builds all modules of a folder for a series; returns the paths of the .ko files in `out`."""
     if not any((source / name).is_file() for name in ("Kbuild", "Makefile")):
         raise log.Failed(f"{source} has neither Kbuild nor Makefile: no module to build")
-    on_host = series in guest_kernel.BOOTED
+    on_host = series in [*guest_kernel.BOOTED, guest_kernel.DEBUG]
     kernel = guest_kernel.fetch(series) if on_host else trixie.kernel(series)
 
     def current_key():

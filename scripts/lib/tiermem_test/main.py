@@ -119,6 +119,8 @@ def report(outcomes, seconds):
             print(f"\nFAILED {outcome.name}")
             print("\n".join(f"    {line}" for line in lines[-SHOWN_LINES:]))
     for outcome in outcomes:
+        if outcome.first_failure:
+            print(f"passed at the second try, alone: {outcome.name}\n    first: {outcome.first_failure.splitlines()[0]}")
         if outcome.state == SKIPPED:
             print(f"skipped {outcome.name}: {outcome.detail.splitlines()[0]}")
     counts = {state: sum(outcome.state == state for outcome in outcomes) for state in (PASSED, FAILED, SKIPPED)}

@@ -9,10 +9,12 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 @dataclass(frozen=True)
 class Outcome:
-    """`detail` is why a test failed or was skipped."""
+    """`detail` is why a test failed or was skipped; `first_failure` why it failed beside other tests, if it passed when
+    it was then run alone."""
     name: str
     state: str
     detail: str = ""
+    first_failure: str = ""
 
 
 def from_junit(file):

@@ -11,6 +11,7 @@ from .host_memory import free_huge_pages
 BACKENDS = ["ram", "memfd", "file", "hugetlb"]
 IMAGES = ["mini", "debian"]
 KERNELS = ["6.1", "6.12"]
+DEBUG_KERNEL = "debug"  # scripts/guest-kernel debug makes it
 MIB = 1 << 20
 
 
@@ -43,7 +44,7 @@ class Config:
 
     def check(self):
         """Raises ValueError that names the first setting that cannot be and what is allowed."""
-        for name, allowed in (("kernel", KERNELS), ("image", IMAGES), ("backend", BACKENDS),
+        for name, allowed in (("kernel", [*KERNELS, DEBUG_KERNEL]), ("image", IMAGES), ("backend", BACKENDS),
                               ("accel", ["tcg", "kvm", "auto"])):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}: '{getattr(self, name)}' is unknown; allowed: {', '.join(allowed)}")

@@ -7,11 +7,15 @@ from tiermem_build import image
 from tiermem_build.qemu_build import FIRMWARE
 
 from . import accel
+from .config import DEBUG_KERNEL
 
 AGENTS = 4  # commands that can run in the guest at the same time
 # What the HMAT says of the nodes: latency in ns, bandwidth. Local DRAM and CXL-attached memory as published for
 # current servers; the guest only needs both figures, and the fast node's to be better, to form two tiers.
 PERFORMANCE = {0: (80, "40G"), 1: (200, "20G")}
+
+
+DEBUG_WORDS = "page_poison=1"  # what the debug kernel has to be told to check
 
 
 def build(config, place, fds):
@@ -62,8 +66,9 @@ def _boot(config, place, parts):
     root = " root=/dev/vda rw" if "disk" in parts else ""
     # panic=1 reboots after a panic; with reboot=False that ends QEMU. On a busy host the kernel would find the timer
     # late and take that for broken hardware; as a guest of KVM it does not check either.
+    checks = f" {DEBUG_WORDS}" if config.kernel == DEBUG_KERNEL else ""
     return ["-kernel", parts["kernel"], "-initrd", initrd,
-            "-append", f"console=ttyS0 panic=1 no_timer_check{root} {config.append}".strip()]
+            "-append", f"console=ttyS0 panic=1 no_timer_check{root}{checks} {config.append}".strip()]
 
 
 def _ports(place, fds):

@@ -115,7 +115,7 @@ Test(detail, halves_when_full) {
     for (uint32_t i = 0; d.sum < kFullSamplesPerPage * kPages * kSampleUnits; i++)
         d.record(i % kPages, 1, rng);
     const uint32_t full = d.sum;
-    cr_assert_not(d.settle());
+    cr_assert_not(d.settle(false));
     cr_assert_leq(d.sum, full / 2);
     cr_assert_eq(d.sum, sum_of(d));
     d.fade(40);
@@ -123,20 +123,46 @@ Test(detail, halves_when_full) {
     cr_assert_geq(d.median, 1);
 }
 
-Test(detail, a_pattern_that_no_longer_holds_is_forgotten) {
-    PageDetail d{};
-    Rng rng(5);
+namespace {
+// 20 epochs in which pages 0 to 39 get all there is.
+void learn(PageDetail& d, Rng& rng) {
     d.reset(0);
     for (int e = 0; e < 20; e++) {
         for (int i = 0; i < 1000; i++)
             d.record(rng.next() % 40, 1, rng);
-        cr_assert_not(d.settle(), "epoch %d", e);
+        cr_assert_not(d.settle(false), "epoch %d", e);
         study(d);
     }
-    const uint32_t before = d.sum;
+}
+
+void elsewhere(PageDetail& d, Rng& rng) {
     for (int i = 0; i < 1000; i++)
         d.record(200 + rng.next() % 40, 1, rng);
-    cr_assert(d.settle());
+}
+} // namespace
+
+Test(detail, what_passes_is_no_change_of_the_pattern) {
+    PageDetail d{};
+    Rng rng(5);
+    learn(d, rng);
+    elsewhere(d, rng);
+    cr_assert_not(d.settle(true), "perhaps a stream");
+    for (int i = 0; i < 1000; i++)
+        d.record(rng.next() % 40, 1, rng);
+    cr_assert_not(d.settle(true), "which has passed");
+    elsewhere(d, rng);
+    cr_assert_not(d.settle(true), "another");
+    elsewhere(d, rng);
+    cr_assert(d.settle(true), "that does not pass");
+}
+
+Test(detail, a_pattern_that_no_longer_holds_is_forgotten) {
+    PageDetail d{};
+    Rng rng(5);
+    learn(d, rng);
+    const uint32_t before = d.sum;
+    elsewhere(d, rng);
+    cr_assert(d.settle(false));
     cr_assert_lt(d.sum, before / 8);
     cr_assert_eq(d.predicted, 0);
     cr_assert_eq(d.sum, sum_of(d));
@@ -148,6 +174,6 @@ Test(detail, too_few_samples_do_not_settle) {
     d.reset(0);
     for (int i = 0; i < 15; i++)
         d.record(1, 1, rng);
-    d.settle();
+    d.settle(false);
     cr_assert_eq(d.seen, 15U, "kept until there are enough");
 }

@@ -2,6 +2,7 @@
 // ranking_test.cpp - ranks at their limits, the cut, and what they promise
 #include <criterion/criterion.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "ranking.hpp"
@@ -93,6 +94,47 @@ Test(rank, codes_are_found_by_rank) {
     }
     d.prior = 0;
     cr_assert_leq(LeafRank(space, n, &d, kHorizon).doubt(0), 64);
+}
+
+namespace {
+// Of 512 pages half have 64 samples each and are as hot as the cut, 32 have 16
+// times that and are on tier 0, the others have what `code` says and are on `tier`.
+uint32_t uncertain_with(uint8_t code, unsigned tier) {
+    constexpr uint32_t bytes = 64 * 1024;
+    auto* space = static_cast<Space*>(std::calloc(1, sizeof(Space) + bytes));
+    space->tree.init(space + 1, bytes, 47);
+    Rng rng(1);
+    for (int i = 0; i < 1000; i++)
+        space->tree.record(0, 100, 1, rng);
+    Node& n = space->tree.node(space->tree.find(0));
+    PageDetail* d = space->tree.detail(n);
+    cr_assert_not_null(d);
+    for (unsigned p = 0; p < kPages; p++) {
+        d->movable.set(p);
+        d->code[p] = p < 256 ? uint8_t{112} : (p < 288 ? uint8_t{176} : code);
+        d->fast.assign(p, p >= 256 && (p < 288 || tier == 0));
+    }
+    d->sum = 256 * code_value(112) + 32 * code_value(176) + 224 * code_value(code);
+    n.walk_age = 0;
+    n.level.average = n.level.before[0] = n.level.before[1] = 512 * 100;
+    n.level.age = 1000;
+    auto ranking = std::make_unique<Ranking>();
+    for (int e = 0; e < 2; e++) {
+        ranking->clear();
+        ranking->add(*space, {120, 300, 100});
+        ranking->cut_at(kPages);
+    }
+    const uint32_t uncertain = ranking->uncertain_milli();
+    std::free(space);
+    return uncertain;
+}
+} // namespace
+
+Test(rank, what_is_likely_hot_and_not_certain_is_worth_samples) {
+    const uint8_t quarter_more = 116;
+    cr_assert_gt(uncertain_with(quarter_more, 1), uncertain_with(quarter_more, 0) + 20);
+    const uint8_t four_times = 144;
+    cr_assert_eq(uncertain_with(four_times, 1), uncertain_with(four_times, 0), "known well enough");
 }
 
 Test(rank, an_empty_ranking) {

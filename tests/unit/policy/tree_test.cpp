@@ -117,6 +117,52 @@ Test(tree, the_coldest_detail_goes_first_when_full) {
     cr_assert_neq(hot.detail, kNone, "the hottest range kept its pages");
 }
 
+Test(tree, the_cache_fits_what_is_heard) {
+    Fixture f;
+    cr_assert_eq(f.tree.cache_order(), kLeafOrder);
+    for (int e = 0; e < 6; e++) {
+        f.samples(kHeap, uint64_t{64} << 20, 3000);
+        f.settle();
+    }
+    cr_assert_eq(f.tree.cache_order(), kLeafOrder, "a few hot ranges");
+    for (int e = 0; e < 6; e++) {
+        f.samples(kHeap, uint64_t{100} << 30, 3000);
+        f.settle();
+    }
+    cr_assert_gt(f.tree.cache_order(), kLeafOrder + 4, "a large heap that is evenly warm");
+    for (int e = 0; e < 6; e++) {
+        f.samples(kHeap, uint64_t{64} << 20, 3000);
+        f.settle();
+    }
+    cr_assert_lt(f.tree.cache_order(), kLeafOrder + 4, "a few hot ranges again");
+}
+
+Test(tree, a_hot_range_is_due_to_be_walked) {
+    Fixture f;
+    f.samples(kHeap, 4096, 1000);
+    f.settle();
+    cr_assert(f.tree.any_due());
+    Node& n = f.tree.node(f.tree.find(kHeap));
+    cr_assert(f.tree.due(n), "its pages are not known");
+    const auto walked = [&f](unsigned epochs) {
+        for (Node& each : f.tree)
+            each.walk_age = static_cast<uint8_t>(epochs);
+    };
+    walked(kStaleMissing - 2);
+    f.samples(kHeap, 4096, 1000);
+    f.settle();
+    cr_assert_not(f.tree.any_due(), "a moment ago");
+    cr_assert(f.tree.detail(n)->missing);
+    f.settle();
+    cr_assert(f.tree.any_due(), "a page was not there");
+    f.tree.detail(n)->missing = 0;
+    f.settle();
+    cr_assert_not(f.tree.any_due());
+    walked(kStale - 1);
+    f.settle();
+    cr_assert(f.tree.any_due(), "long ago");
+}
+
 Test(tree, full_of_ranges_it_still_takes_samples) {
     Fixture f(64 * 1024);
     for (int e = 0; e < 30; e++) {
