@@ -13,7 +13,7 @@
 #ifdef TIERMEM_HAVE_LEAFOPS
 #include <linux/leafops.h>
 #else
-typedef swp_entry_t softleaf_t;
+#define softleaf_t swp_entry_t
 
 static inline softleaf_t softleaf_from_pte(pte_t pte)
 {
