@@ -87,11 +87,16 @@ TIERMEM_DECLARE_SYMBOL(invalidate_end, void, struct mmu_notifier_range *range);
 #define tiermem_target_t new_page_t
 #define tiermem_untarget_t free_page_t
 #endif
+#ifdef TIERMEM_HAVE_TYPED_REASON
+#define tiermem_reason_t enum migrate_reason
+#else
+#define tiermem_reason_t int
+#endif
 TIERMEM_DECLARE_SYMBOL(folio_isolate_lru, tiermem_isolated_t, struct folio *folio);
 TIERMEM_DECLARE_SYMBOL(migrate_pages, int, struct list_head *from,
 		       tiermem_target_t target, tiermem_untarget_t untarget,
-		       unsigned long private, enum migrate_mode mode, int reason,
-		       unsigned int *succeeded);
+		       unsigned long private, enum migrate_mode mode,
+		       tiermem_reason_t reason, unsigned int *succeeded);
 TIERMEM_DECLARE_SYMBOL(putback_movable_pages, void, struct list_head *pages);
 
 /* May ranges of watched address spaces be announced as about to change? */

@@ -14,37 +14,40 @@
 
 static_assert(TM_WINDOW_SHIFT == PMD_SHIFT);
 
-static u8 tier_of(const struct tiermem *tm, unsigned long pfn)
+/* The region that holds a page, and its tier in *@tier; NULL: none of ours. */
+static const struct tiermem_region *find_region(const struct tiermem *tm,
+						unsigned long pfn, u8 *tier)
 {
 	unsigned int t, r;
 
 	for (t = TM_TIER_FAST; t <= TM_TIER_SLOW; t++) {
-		const struct tiermem_tier *tier = &tm->tiers[t];
+		const struct tiermem_tier *at = &tm->tiers[t];
 
-		for (r = 0; r < tier->nr_regions; r++)
-			if (pfn >= tier->regions[r].start_pfn &&
-			    pfn < tier->regions[r].end_pfn)
-				return t;
+		for (r = 0; r < at->nr_regions; r++) {
+			if (pfn >= at->regions[r].start_pfn && pfn < at->regions[r].end_pfn) {
+				*tier = t;
+				return &at->regions[r];
+			}
+		}
 	}
-	return TM_TIER_UNKNOWN;
+	*tier = TM_TIER_UNKNOWN;
+	return NULL;
 }
 
+static u8 tier_of(const struct tiermem *tm, unsigned long pfn)
+{
+	u8 tier;
+
+	find_region(tm, pfn, &tier);
+	return tier;
+}
+
+/* The zero page is mapped as special. */
 static u8 tier_of_pte(const struct tiermem *tm, pte_t pte)
 {
-	if (!pte_present(pte) || pte_special(pte) || is_zero_pfn(pte_pfn(pte)))
+	if (!pte_present(pte) || pte_special(pte))
 		return TM_TIER_UNKNOWN;
 	return tier_of(tm, pte_pfn(pte));
-}
-
-static void add_page(struct tm_window *window, unsigned long addr, u8 tier)
-{
-	unsigned int page = (addr & (WINDOW_SIZE - 1)) >> PAGE_SHIFT;
-
-	if (tier == TM_TIER_UNKNOWN)
-		return;
-	window->present[page / 64] |= BIT_ULL(page % 64);
-	if (tier == TM_TIER_FAST)
-		window->fast[page / 64] |= BIT_ULL(page % 64);
 }
 
 static void add_huge(const struct tiermem *tm, struct tm_window *window, pmd_t pmd)
@@ -59,11 +62,52 @@ static void add_huge(const struct tiermem *tm, struct tm_window *window, pmd_t p
 		memset(window->fast, 0xff, sizeof(window->fast));
 }
 
+/*
+ * As tier_of(). Windows are walked by the hundred: the region of the last page
+ * of either tier is asked before there is a search.
+ */
+static u8 tier_by_last(const struct tiermem *tm, const struct tiermem_region *last[2],
+		       unsigned long pfn)
+{
+	const struct tiermem_region *found;
+	u8 tier;
+
+	for (tier = TM_TIER_FAST; tier <= TM_TIER_SLOW; tier++)
+		if (pfn >= last[tier]->start_pfn && pfn < last[tier]->end_pfn)
+			return tier;
+	found = find_region(tm, pfn, &tier);
+	if (found)
+		last[tier] = found;
+	return tier;
+}
+
+static void add_ptes(const struct tiermem *tm, struct tm_window *window,
+		     const pte_t *ptep, unsigned int page, unsigned int end)
+{
+	static const struct tiermem_region none;
+	const struct tiermem_region *last[2] = { &none, &none };
+	pte_t pte;
+	u8 tier;
+
+	for (; page < end; page++, ptep++) {
+		pte = READ_ONCE(*ptep);
+		/* The zero page is mapped as special. */
+		if (!pte_present(pte) || pte_special(pte))
+			continue;
+		tier = tier_by_last(tm, last, pte_pfn(pte));
+		if (tier == TM_TIER_UNKNOWN)
+			continue;
+		window->present[page / 64] |= BIT_ULL(page % 64);
+		if (tier == TM_TIER_FAST)
+			window->fast[page / 64] |= BIT_ULL(page % 64);
+	}
+}
+
 /* What one mapping has in a window. Under rcu_read_lock(). */
 static void add_piece(const struct tiermem *tm, struct tm_window *window,
 		      pmd_t pmd, unsigned long addr, unsigned long end)
 {
-	pte_t *pte;
+	const unsigned int page = (addr & (WINDOW_SIZE - 1)) >> PAGE_SHIFT;
 
 	if (!pmd_present(pmd))
 		return;
@@ -72,9 +116,8 @@ static void add_piece(const struct tiermem *tm, struct tm_window *window,
 			add_huge(tm, window, pmd);
 		return;
 	}
-	pte = pte_offset_kernel(&pmd, addr);
-	for (; addr < end; addr += PAGE_SIZE, pte++)
-		add_page(window, addr, tier_of_pte(tm, READ_ONCE(*pte)));
+	add_ptes(tm, window, pte_offset_kernel(&pmd, addr), page,
+		 page + ((end - addr) >> PAGE_SHIFT));
 }
 
 /* Where the next entry of a PMD table that is not empty may be, from @addr on. */

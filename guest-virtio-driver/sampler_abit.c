@@ -24,6 +24,7 @@
 #include "kernel_symbols.h"
 #include "page_table.h"
 #include "sampler.h"
+#include "stopwatch.h"
 
 #define ABIT_INTERVAL (HZ / 10)
 /* While no access is found: a guest that sleeps is let alone. */
@@ -206,7 +207,7 @@ static u64 records_so_far(void)
 
 static void abit_work(struct work_struct *work)
 {
-	const u64 start = local_clock();
+	const struct tiermem_stopwatch start = tiermem_stopwatch_start();
 	unsigned long pieces = DIV_ROUND_UP(interval_ptes(), ABIT_PTES_PER_HOLD);
 	const u64 records = records_so_far();
 
@@ -215,7 +216,7 @@ static void abit_work(struct work_struct *work)
 	interval = records_so_far() > records ? ABIT_INTERVAL :
 						min(2 * interval, ABIT_INTERVAL_MAX);
 	preempt_disable();
-	this_cpu_ptr(abit_sampler->cpus)->stats.time_ns += local_clock() - start;
+	this_cpu_ptr(abit_sampler->cpus)->stats.time_ns += tiermem_stopwatch_read(&start);
 	this_cpu_ptr(abit_sampler->cpus)->stats.drains++;
 	preempt_enable();
 	schedule_delayed_work(&abit_delayed_work, interval);

@@ -5,7 +5,7 @@
  *   rings ─> spaces (whose?) ─> policy core ─plan─> relocate ─> exchange, migrate
  *                                   ^ residency (where is it now?)
  *
- * One thread, woken twice a second, and less when nothing happens. It starts
+ * One thread, woken four times a second, and less when nothing happens. It starts
  * with the driver and stops with it, at suspend and by sysfs.
  *
  * Locks: tiering.control serializes starting and stopping. tiering.lock serializes all use of policy, spaces and relocation, and
@@ -54,7 +54,7 @@ struct tiermem_tiering {
 	struct tm_sample samples[TIERMEM_RECORDS_PER_READ];
 	struct tm_epoch_result result;	/* of the last epoch */
 	u64 last_epoch_ns;
-	unsigned int quiet_epochs;	/* without samples or moves */
+	unsigned int quiet_epochs;	/* with hardly a sample and without moves; see note_quiet() */
 	unsigned long interval;		/* jiffies between two looks at the rings */
 	u64 resident;			/* bytes, at the last epoch */
 	u64 lost;			/* samples, until the last epoch */

@@ -134,8 +134,9 @@ TRACE_EVENT(tiermem_oom,
 /* An epoch of the policy core: what it saw, and how many pages were moved. */
 TRACE_EVENT(tiermem_epoch,
 	TP_PROTO(const struct tm_epoch_result *result,
-		 const struct tm_epoch_input *input, unsigned long moved),
-	TP_ARGS(result, input, moved),
+		 const struct tm_epoch_input *input, unsigned long moved,
+		 s64 tokens_ns, u64 page_ns),
+	TP_ARGS(result, input, moved, tokens_ns, page_ns),
 	TP_STRUCT__entry(
 		__field(u32, samples)
 		__field(u32, period)
@@ -145,6 +146,8 @@ TRACE_EVENT(tiermem_epoch,
 		__field(u64, free)
 		__field(u64, planned)
 		__field(unsigned long, moved)
+		__field(s64, tokens_ns)
+		__field(u64, page_ns)
 	),
 	TP_fast_assign(
 		__entry->samples = result->samples;
@@ -155,11 +158,14 @@ TRACE_EVENT(tiermem_epoch,
 		__entry->free = input->fast_free >> PAGE_SHIFT;
 		__entry->planned = result->promote_pages + result->demote_pages;
 		__entry->moved = moved;
+		__entry->tokens_ns = tokens_ns;
+		__entry->page_ns = page_ns;
 	),
-	TP_printk("samples=%u period=%u fast=%u/1000 uncertain=%u/1000 quota=%llu free=%llu planned=%llu moved=%lu",
+	TP_printk("samples=%u period=%u fast=%u/1000 uncertain=%u/1000 quota=%llu free=%llu planned=%llu moved=%lu tokens=%lldns page=%lluns",
 		  __entry->samples, __entry->period, __entry->fast_milli,
 		  __entry->uncertain_milli, __entry->quota, __entry->free,
-		  __entry->planned, __entry->moved)
+		  __entry->planned, __entry->moved, __entry->tokens_ns,
+		  __entry->page_ns)
 );
 
 /* What has become of a step of a plan. */

@@ -7,8 +7,10 @@
 namespace tiermem {
 
 namespace {
-// Of the budget when not even 1/1000 of the heat could be placed better.
-constexpr uint32_t kLeastShare = 16;
+// The whole budget from so many 1/1000 of the heat on that could be placed
+// better, in proportion below, and never less than for the least doubt.
+constexpr uint32_t kWholeBudget = 64;
+constexpr uint32_t kLeastDoubt = 2;
 
 uint32_t limited(const tm_policy_config& config, uint64_t period) {
     if (period < config.period_min)
@@ -21,8 +23,8 @@ uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
     // Samples an epoch that the budget pays for.
     const uint64_t budget_ns = mul_div(terms.epoch_ns, terms.cpu_permille, 1000);
     uint64_t samples = budget_ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
-    if (terms.uncertain_milli == 0)
-        samples /= kLeastShare;
+    if (terms.uncertain_milli < kWholeBudget)
+        samples = samples * (terms.uncertain_milli > kLeastDoubt ? terms.uncertain_milli : kLeastDoubt) / kWholeBudget;
     if (samples == 0)
         return config.period_max;
     if (terms.accesses == 0)

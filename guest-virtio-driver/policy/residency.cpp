@@ -6,7 +6,7 @@ namespace tiermem {
 
 namespace {
 constexpr uint8_t kNever = 255;
-constexpr uint8_t kFresh = 16;       // the hand passes over what is younger
+constexpr uint8_t kFresh = 16;       // the hand leaps over what is younger
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 
 // Windows are mostly whole or empty.
@@ -124,6 +124,8 @@ void Residency::turn_hand(SpaceTable& spaces, Walker& walker) {
 // Leaves that the hand went over entirely, up to (not including) leaf `upto`:
 // the one it was in gets what was found, the empty ones between get nothing.
 void Residency::commit(Space& space, uint16_t upto) {
+    if (leaf_start_ >= space.tree.limit())
+        return;
     uint16_t i = space.tree.find(leaf_start_);
     const bool whole = space.tree.node(i).start == leaf_start_;
     while (i != upto && i != kNone) {
@@ -144,11 +146,20 @@ void Residency::commit(Space& space, uint16_t upto) {
     fast_ = present_ = 0;
 }
 
+// Over leaves that have been walked lately, as long as the hand is not inside one.
+void Residency::leap(Space& space, uint16_t& leaf) {
+    while (leaf != kNone && space.tree.node(leaf).walk_age < kFresh && addr_ <= space.tree.node(leaf).start) {
+        commit(space, leaf);
+        addr_ = leaf_start_ = space.tree.node(leaf).end();
+        leaf = space.tree.next(leaf);
+    }
+}
+
 // True when the hand reached the end of this space.
 bool Residency::turn_in(Space& space, Walker& walker) {
     const uint64_t limit = space.tree.limit();
     uint16_t leaf = space.tree.find(addr_ < limit ? addr_ : 0);
-    while (walker.can() && addr_ < limit) {
+    for (leap(space, leaf); walker.can() && addr_ < limit; leap(space, leaf)) {
         tm_window window; // the walker clears it
         const int found = walker(space.id, addr_, limit, window);
         if (found < 0)
@@ -163,6 +174,9 @@ bool Residency::turn_in(Space& space, Walker& walker) {
         if (n.start > leaf_start_ || window.start < leaf_start_) {
             commit(space, leaf);
             leaf_start_ = n.start;
+            addr_ = n.start;
+            if (n.walk_age < kFresh)
+                continue; // what lay before it was empty; it is leapt over
         }
         // What is known of a page that was refused must not be lost too soon.
         if (n.order == kLeafOrder && n.walk_age >= kFresh)

@@ -4,7 +4,8 @@
 //
 // Half of the budget is for ranges that need an answer: hot and never walked, or
 // walked long ago. A quarter moves a clock hand through all address spaces, so
-// that cold pages on tier 0 are found too, wherever they are. The rest is left to
+// that cold pages on tier 0 are found too, wherever they are; it comes to a place
+// once in so many epochs at most. The rest is left to
 // the planner, which looks up the pages of ranges that have no page details.
 #ifndef TIERMEM_POLICY_RESIDENCY_HPP
 #define TIERMEM_POLICY_RESIDENCY_HPP
@@ -46,6 +47,7 @@ class Residency {
     static void refresh_space(Space& space, Walker& walker);
     static void refresh_leaf(Space& space, uint16_t index, Walker& walker);
     void turn_hand(SpaceTable& spaces, Walker& walker);
+    void leap(Space& space, uint16_t& leaf);
     bool turn_in(Space& space, Walker& walker);
     void commit(Space& space, uint16_t upto);
 

@@ -91,6 +91,36 @@ Test(decide, minima_come_before_everything) {
     cr_assert_eq(host.guests[1].requested, 668 * MiB);
 }
 
+// Both have what their programs use, but for what their kernels have of it.
+Test(decide, curves_count_beyond_the_base) {
+    Host host = equals(2, 600 * MiB, hot(150 * MiB, 10));
+    host.guests[1].curve = hot(150 * MiB, 1000);
+    run(host, 5);
+    cr_assert_eq(host.guests[1].requested, 300 * MiB);
+    host.guests[0].seen.base = host.guests[1].seen.base = 200 * MiB;
+    run(host, 5);
+    cr_assert_eq(host.guests[0].requested, 250 * MiB);
+    cr_assert_eq(host.guests[1].requested, 350 * MiB);
+    const uint64_t all = rate_within(host.guests[1].curve, 150 * MiB);
+    cr_assert(host.last.decisions[1].rate_now > all / 100 * 99 &&
+              host.last.decisions[1].rate_now <= all);
+    cr_assert_eq(host.last.reach, 600 * MiB);
+}
+
+// What a machine does not have its kernel cannot have either, and curves do not matter by weight.
+Test(decide, a_base_takes_nothing_from_others) {
+    Host host = equals(2, 600 * MiB, hot(GiB, 1000));
+    host.guests[0].seen.base = GiB;
+    host.interval();
+    cr_assert_eq(host.last.reach, 600 * MiB);
+    cr_assert_eq(host.last.excess, 0U);
+    cr_assert_eq(target(host, 0), 300 * MiB);
+    host.options.policy = Policy::fixed;
+    host.guests[1].seen.weight = 200;
+    run(host, 3);
+    cr_assert_eq(host.guests[0].requested, 200 * MiB);
+}
+
 Test(decide, caps_hold) {
     Host host = equals(2, GiB, hot(GiB, 10));
     host.guests[1].curve = hot(GiB, 1000);

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The loop around the balancing function: what machines do to it, and that nothing is ever over-committed."""
 
+import select
 import signal
+import subprocess
 import threading
 
 import pytest
 from fake_qmp import MIB, Refused
+from tiermemctl_tool import PATIENCE
 
 TOTAL = 1024 * MIB
 FAST = ["--fast-total", "1G", "--interval", "200ms", "--timeout", "3s"]
@@ -92,6 +95,16 @@ def test_growth_waits_for_the_shrink_that_pays_for_it(tool, host):
     assert host.most <= TOTAL
 
 
+def test_curves_count_beyond_the_base_of_the_policy(tool, host, tmp_path):
+    """Each has more than its program uses, until the kernels' share is taken off."""
+    hot, cold = host.add("hot", [(300 * MIB, 1_000_000)]), host.add("cold", [(300 * MIB, 1000)])
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[machine]]\nname = "*"\nfast-base = "384M"\n')
+    with tool.run_on("balance", *FAST, "--policy-file", policy) as loop:
+        loop.until(moved_to("hot", 640 * MIB))
+    assert quota(cold) == 384 * MIB and quota(hot) == 640 * MIB and host.most <= TOTAL
+
+
 def test_a_dry_run_says_and_changes_nothing(tool, host):
     host.add("hot", [(900 * MIB, 1_000_000)]), host.add("cold", COLD)
     out, _ = tool("balance", "--fast-total", "1G", "--dry-run")
@@ -124,6 +137,26 @@ def test_a_minimum_above_the_tier_names_the_machine(tool, host, tmp_path):
     policy.write_text('fast-total = "16G"\n[[machine]]\nname = "b"\nfast-min = "8G"\n')
     _, err = tool("balance", "--policy-file", policy, status=1)
     assert "b: the guaranteed minimum" in err and "nothing was changed" in err
+
+
+def test_on_input_a_step_is_taken_for_each_line(tool, host):
+    hot = host.add("hot", [(900 * MIB, 1_000_000)], quota=256 * MIB)
+    host.add("cold", COLD, quota=256 * MIB)
+    with tool.run_on("balance", "--fast-total", "1G", "--on-input", stdin=subprocess.PIPE) as loop:
+        for number in range(3):
+            looks = len(hot.log)
+            assert not select.select([loop.process.stdout], [], [], 0.3)[0], "a step without a line"
+            assert len(hot.log) == looks
+            loop.process.stdin.write("now\n")
+            loop.process.stdin.flush()
+            loop.line()
+        loop.process.stdin.write("\n\n")
+        loop.process.stdin.close()
+        loop.process.wait(PATIENCE)
+        loop.line(), loop.line()
+        assert loop.process.returncode == 0 and len(loop.seen) == 5
+        loop.process.stdin = None
+    assert quota(hot) > 256 * MIB and host.most <= TOTAL
 
 
 # machines that fail
@@ -277,6 +310,20 @@ def test_a_restart_remembers_a_machine_that_does_not_answer(tool, host, tmp_path
         step = loop.until(lambda step: len(loop.seen) == 3)
         assert of(step, "silent")["note"] == "unreachable" and of(step, "silent")["reach"] == 768 * MIB
     assert quota(other) <= 256 * MIB and host.most <= TOTAL
+
+
+def test_after_a_restart_a_machine_that_has_ended_goes_once(tool, host, process, tmp_path):
+    host.add("other", HOT)
+    ends = process("ends")
+    words = [*FAST, "--state", tmp_path / "state.json"]
+    for killed in (False, True):
+        with tool.run_on("balance", *words) as loop:
+            loop.line()
+            if killed:
+                ends.kill()  # its socket's file stays
+                ends.wait()
+                loop.until(lambda step: step["gone"] == ["ends"])
+                assert [loop.line()["gone"] for _ in range(3)] == [[], [], []]
 
 
 def test_a_machine_that_was_never_seen_stops_all_growth(tool, host):

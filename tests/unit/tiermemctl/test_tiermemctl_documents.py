@@ -46,6 +46,10 @@ def test_a_wrong_option_says_which_help_to_read(tool):
     assert "--nonsense" in err and "'tiermemctl list --help'" in err
 
 
+def test_a_wrong_command_is_named(tool):
+    assert "'balnce' is no command" in tool("balnce", "--fast-total", "1G", status=2, places=[])[1]
+
+
 def completed(tool, *words):
     """What bash offers for the last word of a line."""
     script, _ = tool("documentation", "completion", places=[])

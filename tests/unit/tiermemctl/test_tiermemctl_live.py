@@ -50,8 +50,21 @@ def test_watch_is_for_people_too_and_ends_after_a_count(tool, machine):
         assert re.search(r"\d\d:\d\d:\d\d\.\d{3}  web1  \(watched\)", process.stdout.readline())
         one.emit("TIERMEM_QUOTA_MISSED", id="tm0", tier=0, requested=256 * MIB, actual=512 * MIB, resident=500 * MIB)
         line = process.stdout.readline()
-        assert "web1  TIERMEM_QUOTA_MISSED  actual 512M, requested 256M, resident 500M, tier 0" in line
+        assert "web1  TIERMEM_QUOTA_MISSED  actual 512M, requested 256M, resident 500M, tier 0; 256M beyond its quota" in line
         assert process.wait(PATIENCE) == 0
+
+
+def test_watch_and_top_tell_of_a_guest_that_uses_what_it_has_surrendered(tool, machine):
+    one = machine("web1")
+    one.tiers[0].update(requested=256 * MIB, actual=256 * MIB, resident=320 * MIB)
+    one.obeys = False
+    with tool.start("watch", "--count", "1", *tool.places) as process:
+        process.stdout.readline()
+        one.emit("TIERMEM_QUOTA_EXCEEDED", id="tm0", tier=0, requested=256 * MIB, actual=256 * MIB, resident=320 * MIB)
+        line = process.stdout.readline()
+        assert "TIERMEM_QUOTA_EXCEEDED  actual 256M, requested 256M, resident 320M, tier 0; 64M beyond its quota" in line
+        assert process.wait(PATIENCE) == 0
+    assert "trespasses 64.0M" in tool("top", "--once", "--interval", "100ms")[0]
 
 
 def test_watch_notices_who_goes_and_who_comes(tool, machine):
@@ -102,7 +115,7 @@ def test_top_says_what_is_wrong(tool, machine, change, pressure):
 
 def test_top_names_claims_that_the_device_does_not_believe(tool, machine):
     machine("web1").doubts = ["rate"]
-    assert tool.json("top", "--once", "--interval", "100ms")["machines"][0]["pressure"] == "claims false rate"
+    assert tool.json("top", "--once", "--interval", "100ms")["machines"][0]["pressure"] == "doubtful rate"
 
 
 def test_top_once_as_a_table_fits_80_columns(tool, machine):

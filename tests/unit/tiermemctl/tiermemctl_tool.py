@@ -27,8 +27,8 @@ class Tool:
         words = [PROGRAM, *map(str, words)]
         if "--socket" in words and "--timeout" not in words:
             words += ["--timeout", "60s"]
-        return subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment,
-                                stdin=subprocess.DEVNULL, **settings)
+        settings = {"stdin": subprocess.DEVNULL, **settings}
+        return subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment, **settings)
 
     def __call__(self, command, *words, status=0, places=None):
         """Runs a command on the folder's machines to its end and checks the status; returns stdout and stderr."""
@@ -41,9 +41,9 @@ class Tool:
         assert process.returncode == status, f"status {process.returncode}\n{out}\n{err}"
         return out, err
 
-    def run_on(self, command, *words, places=None):
+    def run_on(self, command, *words, places=None, **settings):
         """A command with --json that runs until its block ends."""
-        process = self.start(command, *words, "--json", *(self.places if places is None else places))
+        process = self.start(command, *words, "--json", *(self.places if places is None else places), **settings)
         return Running(process)
 
     def json(self, *words, **settings):

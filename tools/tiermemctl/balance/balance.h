@@ -99,9 +99,12 @@ struct Machine {
     std::uint64_t block_size = 4096; // quotas are multiples of it; a power of two
     std::uint64_t minimum = 0;       // guaranteed
     std::uint64_t cap = 0;           // most that it is to have; at most size
-    std::uint64_t requested = 0;     // its quota now
-    std::uint64_t actual = 0;        // what the guest has not surrendered
-    std::uint64_t resident = 0;      // populated; size where the host cannot tell
+    // What no program gets, as the guest's kernel has it: the curve counts beyond it, and the
+    // machine is not asked for it. It is no promise.
+    std::uint64_t base = 0;
+    std::uint64_t requested = 0; // its quota now
+    std::uint64_t actual = 0;    // what the guest has not surrendered
+    std::uint64_t resident = 0;  // populated; size where the host cannot tell
     // Greatest quota sent since the values above were read, whether or not it
     // was answered; 0: none. Simplest: set it when sending, clear it with the
     // next values that are read. Matters for a machine that vanishes.

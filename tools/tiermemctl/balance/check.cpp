@@ -11,8 +11,8 @@ namespace {
 constexpr std::uint32_t kPermille = 1000;
 
 Error check_machine(const Machine& machine) {
-    const auto sizes = {machine.size,   machine.minimum,  machine.cap,      machine.requested,
-                        machine.actual, machine.resident, machine.in_flight};
+    const auto sizes = {machine.size,   machine.minimum,  machine.cap,       machine.requested,
+                        machine.actual, machine.resident, machine.in_flight, machine.base};
     if (std::ranges::any_of(sizes, [](std::uint64_t size) { return size > kMaxBytes; }))
         return Error::size_range;
     if (machine.weight == 0 || machine.weight > kMaxWeight)

@@ -2,6 +2,7 @@
 // decide.cpp - the decision: a list of calls
 #include "balance.h"
 
+#include "base.h"
 #include "curve.h"
 #include "plan.h"
 #include "step.h"
@@ -42,12 +43,8 @@ void take_targets(const Request& request, const std::vector<Standing>& standings
         }
     }
 }
-} // namespace
 
-Result decide(const Request& request) {
-    Result result;
-    if (!check(request, result))
-        return result;
+void decide_checked(const Request& request, Result& result) {
     const std::vector<Standing> standings = assess_all(request, result);
     const std::vector<std::uint64_t> share = shares(request, standings);
     for (std::size_t i = 0; i < share.size(); i++)
@@ -56,6 +53,20 @@ Result decide(const Request& request) {
     const std::vector<std::uint64_t> ideal = ideals(request, standings, result, amount);
     take_targets(request, standings, damped(request, standings, result, amount, ideal), result);
     take_step(request, standings, result);
+}
+} // namespace
+
+Result decide(const Request& request) {
+    Result result;
+    if (!check(request, result))
+        return result;
+    const std::vector<std::uint64_t> base = bases(request);
+    if (base.empty()) {
+        decide_checked(request, result);
+        return result;
+    }
+    decide_checked(without_bases(request, base), result);
+    put_back(request, base, result);
     return result;
 }
 

@@ -30,6 +30,13 @@ void add_documentation(CLI::App& app, Run& run) {
     });
 }
 
+// The first word where a command should be that is none; empty: that is not what is wrong.
+std::string unknown_command(const CLI::App& app) {
+    const auto left = app.remaining();
+    const bool word = !left.empty() && !left.front().starts_with('-');
+    return word && app.get_subcommands().empty() ? left.front() : "";
+}
+
 } // namespace
 
 std::unique_ptr<CLI::App> make_command_line(Run& run) {
@@ -70,6 +77,10 @@ int run_program(int argc, char** argv) {
         app->parse(argc, argv);
         return run();
     } catch (const CLI::ParseError& error) {
+        if (const std::string word = unknown_command(*app); !word.empty()) {
+            complain(fmt::format("'{}' is no command; 'tiermemctl --help' lists them", word));
+            return EXIT_USAGE;
+        }
         return app->exit(error) == 0 ? EXIT_DONE : EXIT_USAGE;
     } catch (const Failure& failure) {
         complain(failure.what());

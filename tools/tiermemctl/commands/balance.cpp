@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include "base/glib.h"
+#include "base/input_lines.h"
 #include "base/table.h"
 #include "commands.h"
 #include "controller/controller.h"
@@ -28,7 +30,7 @@ struct BalanceOptions {
     std::optional<milliseconds> interval;
     std::string policy_file, state_file;
     std::optional<uint32_t> intervals;
-    bool dry_run = false, json = false;
+    bool dry_run = false, on_input = false, json = false;
 };
 
 // The policy file, with what the command line says instead.
@@ -68,6 +70,8 @@ public:
 
 private:
     void begin();
+    void asked();
+    void step();
     void stepped(const Step& step);
     void print(const Step& step);
     void say(const std::string& key, const std::string& text);
@@ -78,6 +82,8 @@ private:
     Policy policy_;
     Controller controller_;
     Timer next_;
+    std::optional<InputLines> input_;
+    uint32_t asked_ = 0;        // lines that no step was done for yet
     gint64 interval_began_ = 0; // microseconds
     uint32_t intervals_ = 0;
     bool stepping_ = false, over_ = false, first_ = true;
@@ -93,7 +99,10 @@ ExitStatus Balance::run() {
     };
     on_end_signals(over_);
     g_unix_signal_add(SIGHUP, again, this);
-    begin();
+    if (options_.on_input)
+        input_.emplace([this] { asked_++, asked(); }, [this] { input_.reset(), asked(); });
+    else
+        begin();
     run_until([this] { return over_ && !stepping_; });
     return status_;
 }
@@ -108,11 +117,26 @@ void Balance::begin() {
         interval_began_ = now;
         intervals_++;
     }
+    step();
+}
+
+void Balance::step() {
     stepping_ = true;
     controller_.step([this](const Step& step) {
         stepping_ = false;
         stepped(step);
     });
+}
+
+// A step for each line, one after the other; what has been asked for is done before the end.
+void Balance::asked() {
+    if (stepping_)
+        return;
+    over_ = over_ || (asked_ == 0 && !input_);
+    if (asked_ == 0 || over_)
+        return;
+    asked_--;
+    step();
 }
 
 void Balance::stepped(const Step& step) {
@@ -133,6 +157,8 @@ void Balance::stepped(const Step& step) {
         over_ = true;
         return;
     }
+    if (options_.on_input)
+        return on_main_loop([this] { asked(); });
     const milliseconds used((g_get_monotonic_time() - interval_began_) / 1000);
     const milliseconds left = std::max(policy_.interval - used, milliseconds(0));
     next_.once(step.waits ? std::min(pause(), left) : left, [this] { begin(); });
@@ -217,6 +243,11 @@ void add_balance(CLI::App& app, Run& run) {
         ->type_name("NUMBER");
     command->add_flag("--dry-run", options->dry_run,
                       "look once, say what would be changed, and change nothing");
+    command
+        ->add_flag("--on-input", options->on_input,
+                   "take a step for each line on standard input instead of by the clock, and end "
+                   "with it")
+        ->excludes("--interval", "--intervals", "--dry-run");
     add_json(*command, options->json, "a line of JSON for each step");
     options->reach.add_to(*command);
     command->footer(

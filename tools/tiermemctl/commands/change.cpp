@@ -32,8 +32,7 @@ void print(const std::vector<Change>& changes, bool as_json) {
         print_json(all);
 }
 
-} // namespace
-
+// The devices of all machines; throws if one cannot be asked, as then nothing is to be changed.
 std::vector<Device> query_for_change(const std::vector<MachinePtr>& machines,
                                      std::chrono::milliseconds limit) {
     std::vector<Device> devices;
@@ -45,7 +44,7 @@ std::vector<Device> query_for_change(const std::vector<MachinePtr>& machines,
     return devices;
 }
 
-void apply_all(const std::vector<Change>& changes, std::chrono::milliseconds limit, bool as_json) {
+void apply_all(const std::vector<Change>& changes, std::chrono::milliseconds limit) {
     for (size_t i = 0; i < changes.size(); i++) {
         const Change& change = changes[i];
         const auto outcome = execute_now(*change.machine, change.command, change.arguments, limit);
@@ -56,7 +55,21 @@ void apply_all(const std::vector<Change>& changes, std::chrono::milliseconds lim
                                   not_undone.empty() ? "the other machines are as they were"
                                                      : "could not be undone on: " + not_undone));
     }
+}
+
+} // namespace
+
+std::vector<Change> change_machines(const Reach& reach, const std::vector<std::string>& names,
+                                    bool as_json, const ChangeOf& change_of) {
+    Finder finder(reach.places());
+    const auto machines = find_machines(finder, names, reach.limit());
+    const auto devices = query_for_change(machines, reach.limit());
+    std::vector<Change> changes;
+    for (size_t i = 0; i < machines.size(); i++)
+        changes.push_back(change_of(machines[i], devices[i]));
+    apply_all(changes, reach.limit());
     print(changes, as_json);
+    return changes;
 }
 
 Outcome<json> execute_now(Machine& machine, const std::string& command, const json& arguments,

@@ -2,6 +2,7 @@
 // change.h - changing several machines: all of them or none
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,13 +20,14 @@ struct Change {
     json report;         // what --json tells of it
 };
 
-// The devices of all machines; throws if one cannot be asked, as then nothing is to be changed.
-[[nodiscard]] std::vector<Device> query_for_change(const std::vector<MachinePtr>& machines,
-                                                   std::chrono::milliseconds limit);
+// What is to be changed on a machine; throws a Failure that says why it cannot be.
+using ChangeOf = std::function<Change(const MachinePtr&, const Device&)>;
 
-// Gives the commands one after the other. If one fails, those before it are undone, and the Failure
-// says what is as it was and what may not be. Prints what was changed.
-void apply_all(const std::vector<Change>& changes, std::chrono::milliseconds limit, bool as_json);
+// Finds the machines, has each checked by `change_of` before any is changed, and gives the commands
+// one after the other. If one fails, those before it are undone, and the Failure says what is as it
+// was and what may not be. Prints and returns what was changed.
+std::vector<Change> change_machines(const Reach& reach, const std::vector<std::string>& names,
+                                    bool as_json, const ChangeOf& change_of);
 
 // A command whose answer is waited for.
 [[nodiscard]] Outcome<json> execute_now(Machine& machine, const std::string& command,

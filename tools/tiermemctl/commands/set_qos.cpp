@@ -61,13 +61,10 @@ Change change_of(const MachinePtr& machine, const Device& device, const json& va
 
 ExitStatus set_qos(const QosOptions& options) {
     const json values = wanted(options);
-    Finder finder(options.reach.places());
-    const auto machines = find_machines(finder, options.machines, options.reach.limit());
-    const auto devices = query_for_change(machines, options.reach.limit());
-    std::vector<Change> changes;
-    for (size_t i = 0; i < machines.size(); i++)
-        changes.push_back(change_of(machines[i], devices[i], values));
-    apply_all(changes, options.reach.limit(), options.json);
+    change_machines(options.reach, options.machines, options.json,
+                    [&values](const MachinePtr& machine, const Device& device) {
+                        return change_of(machine, device, values);
+                    });
     return EXIT_DONE;
 }
 

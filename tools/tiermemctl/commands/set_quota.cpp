@@ -143,13 +143,11 @@ ExitStatus wait_for(const std::vector<Change>& changes, milliseconds most, milli
 
 ExitStatus set_quota(const QuotaOptions& options) {
     const Quotas quotas = wanted(options);
-    Finder finder(options.reach.places());
-    const auto machines = find_machines(finder, options.machines, options.reach.limit());
-    const auto devices = query_for_change(machines, options.reach.limit());
-    std::vector<Change> changes;
-    for (size_t i = 0; i < machines.size(); i++)
-        changes.push_back(change_of(machines[i], devices[i], quotas, options.deadline));
-    apply_all(changes, options.reach.limit(), options.json);
+    const auto changes =
+        change_machines(options.reach, options.machines, options.json,
+                        [&](const MachinePtr& machine, const Device& device) {
+                            return change_of(machine, device, quotas, options.deadline);
+                        });
     return options.wait ? wait_for(changes, *options.wait, options.reach.limit()) : EXIT_DONE;
 }
 

@@ -57,6 +57,19 @@ std::string describe(const json& data) {
     return text;
 }
 
+// For an event that says that a guest has, or uses, more than it may: by how much.
+std::string beyond_quota(const std::string& event, const json& data) {
+    static const std::set<std::string> such = {"TIERMEM_QUOTA_MISSED", "TIERMEM_QUOTA_EXCEEDED"};
+    auto bytes = [&data](const char* name) {
+        const json value = data.value(name, json());
+        return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
+    };
+    const uint64_t may = bytes("requested"), most = std::max(bytes("actual"), bytes("resident"));
+    return such.contains(event) && most > may
+               ? fmt::format("; {} beyond its quota", format_size(most - may))
+               : "";
+}
+
 class Watch {
 public:
     explicit Watch(const WatchOptions& options)
@@ -143,8 +156,9 @@ void Watch::event(const Machine& machine, const json& event) {
     json message = event;
     message["machine"] = machine.name();
     const json data = event.value("data", json::object());
-    print(machine.name(), message,
-          fmt::format("{}  {}", name.get<std::string>(), data.is_object() ? describe(data) : ""));
+    const std::string text =
+        data.is_object() ? describe(data) + beyond_quota(name.get<std::string>(), data) : "";
+    print(machine.name(), message, fmt::format("{}  {}", name.get<std::string>(), text));
     events_++;
     over_ = options_.count && events_ >= *options_.count;
 }

@@ -147,6 +147,7 @@ void Controller::drop_gone() {
         }
         if (member.view)
             step_.gone.push_back(member.machine->name());
+        remembered_.erase(at->first); // its socket's file may stay; it goes once
         at = members_.erase(at);
     }
 }

@@ -54,6 +54,7 @@ void take_terms(const Qos& qos, const Rule* rule, tiermem::balance::Machine& mac
     machine.weight = said.weight.value_or(std::clamp(qos.weight, 1U, kMaxWeight));
     machine.minimum = said.fast_min.value_or(qos.fast_min);
     machine.cap = std::min(said.fast_max.value_or(machine.size), machine.size);
+    machine.base = std::min(said.fast_base.value_or(0), machine.cap);
 }
 
 } // namespace

@@ -80,7 +80,9 @@ Readers rule_readers(Rule& rule) {
          [&rule](const toml::node& node) { rule.service_class = parse_class(text(node)); }},
         {"weight", [&rule](const toml::node& node) { rule.weight = number(node, 1, kMaxWeight); }},
         {"fast-min", [&rule](const toml::node& node) { rule.fast_min = parse_size(text(node)); }},
-        {"fast-max", [&rule](const toml::node& node) { rule.fast_max = parse_size(text(node)); }}};
+        {"fast-max", [&rule](const toml::node& node) { rule.fast_max = parse_size(text(node)); }},
+        {"fast-base",
+         [&rule](const toml::node& node) { rule.fast_base = parse_size(text(node)); }}};
 }
 
 void check(const Rule& rule) {

@@ -26,7 +26,7 @@ struct Rule {
     std::string name; // or a pattern
     std::optional<tiermem::balance::ServiceClass> service_class;
     std::optional<uint32_t> weight;
-    std::optional<uint64_t> fast_min, fast_max; // bytes
+    std::optional<uint64_t> fast_min, fast_max, fast_base; // bytes
 };
 
 struct Policy {

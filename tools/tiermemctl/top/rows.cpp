@@ -53,7 +53,7 @@ std::string pressure(const Device& device) {
         return fmt::format("trespasses {}",
                            format_short(*fast.resident - std::max(fast.requested, fast.actual)));
     if (!device.stats.doubts.empty())
-        return "claims false " + device.stats.doubts.front();
+        return "doubtful " + device.stats.doubts.front();
     if (fast.actual > fast.requested)
         return fmt::format("{} over quota", format_short(fast.actual - fast.requested));
     if (fast.actual < fast.requested)
