@@ -3,8 +3,11 @@
 # files.
 
 # Page table functions and reverse mapping by folio, since 6.5 and 6.8.
+# The former is called without an inline function around it since 7.0 or so.
 ccflags-$(if $(shell grep -l ' \*__pte_offset_map_lock' $(srctree)/include/linux/mm.h),y) += \
-	-DTIERMEM_HAVE_PTE_MAP_LOCK
+	-DTIERMEM_HAVE_PTE_MAP_LOCK=__pte_offset_map_lock
+ccflags-$(if $(shell grep -l '^pte_t \*pte_offset_map_lock' $(srctree)/include/linux/mm.h),y) += \
+	-DTIERMEM_HAVE_PTE_MAP_LOCK=pte_offset_map_lock
 ccflags-$(if $(shell grep -l ' folio_remove_rmap_ptes' $(srctree)/include/linux/rmap.h),y) += \
 	-DTIERMEM_HAVE_FOLIO_RMAP
 # Large folios that know which address spaces map them, since 6.15.
@@ -19,3 +22,5 @@ ccflags-$(if $(shell grep -l ' new_folio_t' $(srctree)/include/linux/migrate.h),
 # Why pages are migrated has a type of its own, since 7.0 or so.
 ccflags-$(if $(shell grep -l 'enum migrate_reason reason' $(srctree)/include/linux/migrate.h),y) += \
 	-DTIERMEM_HAVE_TYPED_REASON
+# Entries that are not present have functions of their own, since 7.0 or so.
+ccflags-$(if $(wildcard $(srctree)/include/linux/leafops.h),y) += -DTIERMEM_HAVE_LEAFOPS

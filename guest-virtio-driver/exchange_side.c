@@ -10,10 +10,10 @@
  * tiermem_side_put() tells them apart by what it finds.
  */
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
 #include "exchange_side.h"
 #include "kernel_symbols.h"
+#include "leaf_entry.h"
 #include "page_table.h"
 
 /* Kernels before 6.8 count mappings of pages instead of folios. */
@@ -74,17 +74,17 @@ static pte_t make_absent(pte_t old, struct page *page)
 /* Does the entry stand for the frame? Its folio is ours, so nobody else made it. */
 static bool stands_for(pte_t entry, unsigned long pfn)
 {
-	swp_entry_t swap;
+	softleaf_t leaf;
 
 	if (pte_none(entry) || pte_present(entry))
 		return false;
-	swap = pte_to_swp_entry(entry);
-	return is_migration_entry(swap) && swp_offset_pfn(swap) == pfn;
+	leaf = softleaf_from_pte(entry);
+	return softleaf_is_migration(leaf) && softleaf_to_pfn(leaf) == pfn;
 }
 
 static unsigned long absent_pfn(const struct tiermem_side *side)
 {
-	return swp_offset_pfn(pte_to_swp_entry(side->absent));
+	return softleaf_to_pfn(softleaf_from_pte(side->absent));
 }
 
 /* Side->old for another frame, with what @absent has lost since. */
@@ -93,7 +93,7 @@ static pte_t make_present(const struct tiermem_side *side, pte_t absent,
 {
 	pte_t entry = make_entry(pfn, prot, huge);
 
-	if (!is_writable_migration_entry(pte_to_swp_entry(absent)))
+	if (!softleaf_is_migration_write(softleaf_from_pte(absent)))
 		entry = pte_wrprotect(entry);
 	if (!pte_swp_soft_dirty(absent))
 		entry = pte_clear_soft_dirty(entry);
@@ -316,7 +316,7 @@ static void put_base_pages(struct tiermem_cursor *cursor, struct tiermem_side *s
 			continue;
 		folio_get(side->folio);
 		add_rmap(side->folio, page, side->vma, addr,
-			 !is_readable_migration_entry(pte_to_swp_entry(absent)));
+			 !softleaf_is_migration_read(softleaf_from_pte(absent)));
 		set_pte_at(cursor->mm, addr, slot_of(cursor, addr),
 			   make_present(side, absent, page_to_pfn(page), prot, false));
 	}

@@ -76,8 +76,8 @@ pte_t *tiermem_no_pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd,
 {
 	return NULL;
 }
-static_assert(__same_type(__pte_offset_map_lock, tiermem_no_pte_offset_map_lock));
-DEFINE_SYMBOL(pte_offset_map_lock, "__pte_offset_map_lock")
+static_assert(__same_type(TIERMEM_HAVE_PTE_MAP_LOCK, tiermem_no_pte_offset_map_lock));
+DEFINE_SYMBOL(pte_offset_map_lock, __stringify(TIERMEM_HAVE_PTE_MAP_LOCK))
 #endif
 
 #ifdef TIERMEM_HAVE_FOLIO_RMAP
@@ -219,7 +219,7 @@ const char *tiermem_missing_for_exchange(void)
 		return "lru_add_drain_all";
 #ifdef TIERMEM_HAVE_PTE_MAP_LOCK
 	if (!have_pte_offset_map_lock)
-		return "__pte_offset_map_lock";
+		return __stringify(TIERMEM_HAVE_PTE_MAP_LOCK);
 #endif
 #ifdef TIERMEM_HAVE_FOLIO_RMAP
 	if (!have_folio_add_anon_rmap_ptes)

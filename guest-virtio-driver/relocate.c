@@ -6,6 +6,7 @@
  * ones) that fit into one batch of pairs. A pair with one side only has no mm on
  * the other.
  */
+#include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/mm.h>
 

@@ -37,6 +37,13 @@
 
 #include "sampler.h"
 
+/* Their names before 6.16. */
+#ifndef TIERMEM_HAVE_MSRQ
+#define rdmsrq(msr, value) rdmsrl(msr, value)
+#define rdmsrq_safe(msr, value) rdmsrl_safe(msr, value)
+#define wrmsrq(msr, value) wrmsrl(msr, value)
+#endif
+
 /* Words of the debug store area. */
 #define DS_PEBS_BASE 4
 #define DS_PEBS_INDEX 5
@@ -208,7 +215,7 @@ static bool buffer_is_ours(const struct pebs_cpu *cpu)
 {
 	u64 enabled;
 
-	rdmsrl(MSR_IA32_PEBS_ENABLE, enabled);
+	rdmsrq(MSR_IA32_PEBS_ENABLE, enabled);
 	/* Before adaptive records, a bit above says that latency is recorded. */
 	if (!adaptive)
 		enabled &= ~(BIT_ULL(cpu->idx) << 32);
@@ -328,12 +335,12 @@ static void restore_groups(struct perf_event *event)
 	/* While the counter has no place, the choice may rightly be another. */
 	if (!adaptive || READ_ONCE(event->hw.idx) < 0)
 		return;
-	rdmsrl(MSR_PEBS_DATA_CFG, groups);
+	rdmsrq(MSR_PEBS_DATA_CFG, groups);
 	if (groups & PEBS_DATACFG_MEMINFO)
 		return;
 	/* perf empties the buffer of the records of the other layout. */
 	perf_event_disable(event);
-	wrmsrl(MSR_PEBS_DATA_CFG, PEBS_DATACFG_MEMINFO);
+	wrmsrq(MSR_PEBS_DATA_CFG, PEBS_DATACFG_MEMINFO);
 	perf_event_enable(event);
 }
 
@@ -344,7 +351,7 @@ static int pebs_cpu_online(struct tiermem_sampler *sampler, unsigned int cpu)
 	struct perf_event *event;
 	u64 ds;
 
-	rdmsrl(MSR_IA32_DS_AREA, ds);
+	rdmsrq(MSR_IA32_DS_AREA, ds);
 	if (!ds)
 		return -ENODEV;
 	fill_attr(sampler, &attr);
@@ -404,7 +411,7 @@ static int read_format(struct tiermem_sampler *sampler)
 	if (boot_cpu_data.x86_vendor != X86_VENDOR_INTEL ||
 	    !boot_cpu_has(X86_FEATURE_DS) || !boot_cpu_has(X86_FEATURE_PDCM))
 		return refuse(sampler, -ENODEV, "the CPU has no PEBS");
-	if (rdmsrl_safe(MSR_IA32_PERF_CAPABILITIES, &capabilities))
+	if (rdmsrq_safe(MSR_IA32_PERF_CAPABILITIES, &capabilities))
 		return refuse(sampler, -ENODEV, "PERF_CAPABILITIES is missing");
 	format = (capabilities & PERF_CAP_PEBS_FORMAT) >> PEBS_FORMAT_SHIFT;
 	if (format < 3 || (format > 3 && !(capabilities & PERF_CAP_PEBS_BASELINE)) ||

@@ -8,6 +8,7 @@
  * that never settles is held to its budget. Sampling itself may use a tenth.
  */
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/random.h>
 #include <linux/sched/mm.h>

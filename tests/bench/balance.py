@@ -106,11 +106,11 @@ def static_rates(chosen, programs):
 class Residents(threading.Thread):
     """Adds up, ten times a second, what the host's kernel says that it holds of the machines' fast memory."""
 
-    def __init__(self, machines):
+    def __init__(self, blocks):
         super().__init__(daemon=True)
         from tiermem_vm import host_memory
         self.resident = host_memory.resident
-        self.blocks = [(machine.pid, *host_memory.block_address(machine.hmp("info ramblock"), "fast")) for machine in machines]
+        self.blocks = blocks
         self.most = self.samples = 0
         self.over = threading.Event()
 
@@ -186,7 +186,7 @@ def balanced(chosen, total):
         fleet = Fleet(guests, chosen.jobs)
         fleet.begin()
         log.step("balanced: all machines have begun")
-        residents = Residents([guest.machine for guest in guests])
+        residents = Residents([guest.block() for guest in guests])
         residents.start()
         command = [TIERMEMCTL, "balance", "--on-input", "--json", "--timeout", f"{PATIENCE}s", "--policy-file",
                    policy(folder, total), "--socket", f"{folder}/*/machine.qmp"]

@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import unattended
-from balance_monitor import Monitor
+from balance_monitor import Client, Monitor
 from tiering_guest import CPU, SERIES, Alone, build
 from tiermem_bench import balance_figures as figures
 from tiermem_bench.tiering_peers import QUIET
 from tiermem_build import cache, guest_kernel, image, log, mini_image, module, paths
 from tiermem_build.image import DRIVER
-from tiermem_vm import Config
+from tiermem_vm import Config, host_memory
 from tiermeter import Meter, built
 
 MIB = 1 << 20
@@ -91,7 +91,8 @@ class Guest:
     def __enter__(self):
         self.machine.start()
         try:
-            self.machine._connect()  # as Machine.start() does; this guest has no agents to wait for
+            # Not the machine's own client, whose loop all machines share: ours are for several threads.
+            self.qmp = Client(self.machine._ends["qmp"])
             self.monitor = Monitor(self.folder / "machine.qmp", self.folder / "qemu.qmp")
         except BaseException:
             self.machine.stop()
@@ -112,11 +113,11 @@ class Guest:
 
     def go(self):
         """Lets the guest's time pass."""
-        self.machine.qmp("cont")
+        self.qmp("cont")
 
     def stop(self):
         """Stops it."""
-        self.machine.qmp("stop")
+        self.qmp("stop")
 
     def until(self, reached, patience):
         """Waits, while the guest runs, until reached(). `patience`: host seconds in which its clock may stand still."""
@@ -161,7 +162,12 @@ class Guest:
 
     def fast(self):
         """Its fast tier, by query-tiermem."""
-        return self.machine.qmp("query-tiermem")[0]["tiers"][0]
+        return self.qmp("query-tiermem")[0]["tiers"][0]
+
+    def block(self):
+        """(QEMU's process, host address, bytes) of its fast memory."""
+        ramblocks = self.qmp("human-monitor-command", **{"command-line": "info ramblock"})
+        return self.machine.pid, *host_memory.block_address(ramblocks, "fast")
 
     def describe(self):
         """Names of the logs, and what the guest said last."""

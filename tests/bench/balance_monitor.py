@@ -1,15 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A way to a machine's monitor on which a machine that the bench has stopped seems to run.
+"""The bench's own way to a machine's monitor, and the balancer's.
 
 The bench holds all machines at the same time of their clocks while the balancer looks and decides; for the balancer no
-time is to pass meanwhile. All else goes through as it is.
+time is to pass meanwhile, so on its way a machine that is stopped seems to run. All else goes through as it is.
 """
 
+import json
 import socket
 import threading
 from pathlib import Path
 
 HELD, RUNS = b'"status": "paused"', b'"status": "running"'
+
+
+class Client:
+    """Gives commands over a connected socket, one after the other; for one thread at a time, of any number."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.file = connection.makefile("rwb")
+        self.file.readline()  # the greeting
+        self("qmp_capabilities")
+
+    def close(self):
+        """Lets the next client have the monitor."""
+        self.file.close()
+        self.connection.close()
+
+    def __call__(self, command, **arguments):
+        """What the machine returns; raises RuntimeError with what it says instead."""
+        self.file.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        self.file.flush()
+        for line in self.file:
+            answer = json.loads(line)
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise RuntimeError(f"{command}: {answer['error']['desc']}")
+        raise RuntimeError(f"{command}: the monitor's connection has ended")
 
 
 class Monitor:

@@ -3,7 +3,8 @@
 // `valgrind --tool=callgrind --toggle-collect=FUNCTION`, which counts the
 // instructions of FUNCTION and all that it calls.
 //
-//   policy-cost ranges N BITS    N hot ranges spread over 2^BITS bytes, 40 epochs
+//   policy-cost ranges N BITS [S]  N hot ranges spread over 2^BITS bytes, 40 epochs,
+//                                S samples (6) each and epoch
 //   policy-cost details N        the same, N ranges of 2 MiB counted by page
 //   policy-cost samples KIND     400,000 samples: page (one), region (64 MiB),
 //                                scattered (512 MiB), heap (100 GiB), spots
@@ -137,12 +138,13 @@ int run_samples(const char* name) {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc == 4 && std::strcmp(argv[1], "ranges") == 0)
-        return run_ranges(static_cast<uint32_t>(std::atoi(argv[2])), uint64_t{1} << std::atoi(argv[3]), 6);
+    const uint32_t per_range = argc == 5 ? static_cast<uint32_t>(std::atoi(argv[4])) : 6;
+    if ((argc == 4 || argc == 5) && std::strcmp(argv[1], "ranges") == 0)
+        return run_ranges(static_cast<uint32_t>(std::atoi(argv[2])), uint64_t{1} << std::atoi(argv[3]), per_range);
     if (argc == 3 && std::strcmp(argv[1], "details") == 0)
         return run_ranges(static_cast<uint32_t>(std::atoi(argv[2])), std::strtoull(argv[2], nullptr, 10) * kWindow, 64);
     if (argc == 3 && std::strcmp(argv[1], "samples") == 0)
         return run_samples(argv[2]);
-    std::fprintf(stderr, "usage: policy-cost ranges N BITS | details N | samples KIND\n");
+    std::fprintf(stderr, "usage: policy-cost ranges N BITS [S] | details N | samples KIND\n");
     return 2;
 }
