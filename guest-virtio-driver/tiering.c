@@ -25,7 +25,7 @@
 
 #define EPOCH_MS 250
 /* While hardly anything is sampled and nothing moves. */
-#define QUIET_MS 1000
+#define QUIET_MS 2000
 #define QUIET_EPOCHS 8U
 #define QUIET_SAMPLES 64
 #define QUIET_RETURN 2U

@@ -59,9 +59,8 @@ def test_samples_are_complete_and_attributed(kernel, cpu):
         for pid, own in samples.by_process(both, touched).items():
             complete(pid, own, touched[pid])
         assert samples.strangers(both, touched) == []
-        counted = samples.counters(vm)
-        assert counted["lost_ring"] == "0"
-        assert counted["reasons"] == ""
+        # The ring may have lost some since: nobody reads it while the shell prints what was read.
+        assert samples.counters(vm)["reasons"] == ""
 
 
 def beside_perf(vm):
