@@ -124,7 +124,7 @@ def chaos(machine, seconds):
 
 
 FULL = pytest.mark.full
-RUNS = [pytest.param("6.12", 25, id="6.12-25s"),
+RUNS = [pytest.param("6.12", 25, id="6.12-25s", marks=FULL),
         pytest.param("6.1", 600, id="6.1-10min", marks=FULL), pytest.param("6.12", 600, id="6.12-10min", marks=FULL)]
 
 
