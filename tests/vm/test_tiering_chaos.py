@@ -40,8 +40,7 @@ swapoff /dev/zram0"""
 
 
 def exchanged(machine):
-    """Bytes moved either way, in pairs or singly: where all that is hot has room there are no pairs."""
-    return int(machine.run(f"cat {TIERING}/promoted {TIERING}/demoted | awk '{{ sum += $1 }} END {{ print sum }}'").output)
+    return int(machine.run(f"awk '$1 == \"exchanged\" {{ print $2 }}' {TIERING}/outcomes").output)
 
 
 class Storm:
@@ -114,7 +113,7 @@ def chaos(machine, seconds):
     tiers.resize(machine, machine.config.fast, machine.config.slow)
     after = tiers.settled(machine)
     plugged = len(machine.run("cat /tmp/plugged").output.split())
-    print(f"{moved} bytes moved, {changes} quota changes, CPUs off or on {plugged} times,"
+    print(f"{moved} pairs exchanged, {changes} quota changes, CPUs off or on {plugged} times,"
           f" {after['pswpout'] - before['pswpout']} pages swapped out,"
           f" {after['numa_pte_updates'] - before['numa_pte_updates']} entries scanned")
     assert plugged > 1 and after["numa_pte_updates"] > before["numa_pte_updates"]

@@ -40,8 +40,8 @@ def of(machine, touches, timeout=1800):
     {process id: what pebs-touch says}."""
     start = " ".join(f"sh -c 'echo $$ >/tmp/pid{i}; exec pebs-touch {words}' >/tmp/touch{i} & pids=\"$pids $!\";"
                      for i, words in enumerate(touches))
-    machine.run(f"cat {STREAM} >/tmp/samples & reader=$!; sleep 0.5; pids=; {start} wait $pids; sleep 1; kill $reader",
-                timeout=timeout)
+    machine.run(f"cat {STREAM} >/tmp/samples & reader=$!; sleep 0.5; cat {SAMPLER}/lost_ring >/tmp/lost; pids=; {start} "
+                f"wait $pids; sleep 1; cat {SAMPLER}/lost_ring >>/tmp/lost; kill $reader", timeout=timeout)
     data = base64.b64decode(machine.run("base64 /tmp/samples", timeout=timeout).output)
     samples = [Sample(*fields) for fields in RECORD.iter_unpack(data[:len(data) // RECORD.size * RECORD.size])]
     touched = {}
@@ -49,6 +49,12 @@ def of(machine, touches, timeout=1800):
         text = machine.run(f"cat /tmp/pid{i} /tmp/touch{i}").output
         touched[int(re.match(r"\d+", text)[0])] = pebs_perf.parse_touch(text)
     return samples, touched
+
+
+def lost_by_ring(machine):
+    """Samples that found the ring full during the last of(): from its reader's begin to its end, not while nobody reads."""
+    before, after = map(int, machine.run("cat /tmp/lost").output.split())
+    return after - before
 
 
 def by_process(samples, touched):
