@@ -43,11 +43,14 @@ static u8 tier_of(const struct tiermem *tm, unsigned long pfn)
 }
 
 /* The zero page is mapped as special. */
+static bool has_page(pte_t pte)
+{
+	return pte_present(pte) && !pte_special(pte);
+}
+
 static u8 tier_of_pte(const struct tiermem *tm, pte_t pte)
 {
-	if (!pte_present(pte) || pte_special(pte))
-		return TM_TIER_UNKNOWN;
-	return tier_of(tm, pte_pfn(pte));
+	return has_page(pte) ? tier_of(tm, pte_pfn(pte)) : TM_TIER_UNKNOWN;
 }
 
 static void add_huge(const struct tiermem *tm, struct tm_window *window, pmd_t pmd)
@@ -91,8 +94,7 @@ static void add_ptes(const struct tiermem *tm, struct tm_window *window,
 
 	for (; page < end; page++, ptep++) {
 		pte = READ_ONCE(*ptep);
-		/* The zero page is mapped as special. */
-		if (!pte_present(pte) || pte_special(pte))
+		if (!has_page(pte))
 			continue;
 		tier = tier_by_last(tm, last, pte_pfn(pte));
 		if (tier == TM_TIER_UNKNOWN)

@@ -5,7 +5,8 @@
  * CPU time is a bucket of tokens: cpu_budget permille of real time flow in, all
  * that sampling, classifying and moving take flows out. It holds BURST_S seconds
  * worth, so that a guest whose hot set has moved is served at once and a guest
- * that never settles is held to its budget. Sampling itself may use a tenth.
+ * that never settles is held to its budget. Sampling may use half of what flows
+ * in, while much is uncertain.
  */
 #include <linux/kthread.h>
 #include <linux/mm.h>

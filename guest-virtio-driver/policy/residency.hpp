@@ -5,8 +5,8 @@
 // Half of the budget is for ranges that need an answer: hot and never walked, or
 // walked long ago. A quarter moves a clock hand through all address spaces, so
 // that cold pages on tier 0 are found too, wherever they are; it comes to a place
-// once in so many epochs at most. The rest is left to
-// the planner, which looks up the pages of ranges that have no page details.
+// once in 16 epochs at most. The rest is left to the planner, which looks up the
+// pages of ranges that have no page details.
 #ifndef TIERMEM_POLICY_RESIDENCY_HPP
 #define TIERMEM_POLICY_RESIDENCY_HPP
 
