@@ -5,8 +5,6 @@ The guest is by itself as those of the tiering bench are: a script starts tierlo
 From outside come its quotas only. It is stopped and let go by its monitor, at times of its own clock.
 """
 
-import json
-import re
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import unattended
 from balance_monitor import Client, Monitor
-from tiering_guest import CPU, SERIES, Alone, build
+from tiering_guest import CPU, SERIES, Alone, build, events, last_ns
 from tiermem_bench import balance_figures as figures
 from tiermem_bench.tiering_peers import QUIET
 from tiermem_build import cache, guest_kernel, image, log, mini_image, module, paths
@@ -26,7 +24,6 @@ MIB = 1 << 20
 TIERLOAD = paths.BUILD / "tools/tierload/tierload"
 LOOK_MS = 20  # of the guest's clock, between two lines of the meter's log
 POLL = 0.02  # host seconds
-LINE_MAX = 4096  # bytes of the meter's log that hold a whole line at least
 INTERVAL = 0.25  # seconds between tierload's lines
 SCRIPT = """exec >/dev/ttyS1 2>&1 </dev/null
 stty -F /dev/ttyS1 -opost 2>/dev/null
@@ -104,12 +101,7 @@ class Guest:
 
     def now(self):
         """The guest's clock as of the last line of the meter's log, nanoseconds."""
-        if not self.readings.exists():
-            return 0
-        with open(self.readings, "rb") as file:
-            file.seek(max(0, self.readings.stat().st_size - LINE_MAX))
-            times = re.findall(rb'"time_ns":(\d+)', file.read())
-        return int(times[-1]) if times else 0
+        return last_ns(self.readings)
 
     def go(self):
         """Lets the guest's time pass."""
@@ -148,13 +140,7 @@ class Guest:
 
     def events(self):
         """tierload's lines so far."""
-        found = []
-        for line in self.said().splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-        return [event for event in found if isinstance(event, dict) and "event" in event]
+        return events(self.words)
 
     def said(self):
         """What came over the serial port."""
