@@ -17,7 +17,9 @@ int main(int argc, char** argv) {
     std::vector<std::string> watch;
     CLI::App app{"tierload-mark - a line as tierload's, for programs that have none of their own"};
     app.add_option("name", name, "of the mark, such as start, progress, end")->required();
-    app.add_option("--operations", operations, "done so far")->capture_default_str();
+    app.add_option("--operations", operations, "done so far")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     app.add_option("--watch", watch, "file with a number that is shown");
     try {
         app.parse(argc, argv);
