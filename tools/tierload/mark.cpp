@@ -17,8 +17,12 @@ int main(int argc, char** argv) {
     std::vector<std::string> watch;
     CLI::App app{"tierload-mark - a line as tierload's, for programs that have none of their own"};
     app.add_option("name", name, "of the mark, such as start, progress, end")->required();
+    // Some versions of CLI11 take -1 for 2^64 - 1, and their own check names a limit of 300 digits.
+    const auto not_negative = [](const std::string& text) {
+        return text.starts_with('-') ? "a number from 0 on is allowed, not " + text : std::string();
+    };
     app.add_option("--operations", operations, "done so far")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative)
         ->capture_default_str();
     app.add_option("--watch", watch, "file with a number that is shown");
     try {
