@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Builds tools/tierload for a guest: one static program, in the cache by content."""
+"""Builds tools/tierload for a guest: one static program, in the cache by content. What stands in that folder is this
+program's; another one has a folder of its own."""
 
 from . import cache, log, paths
 

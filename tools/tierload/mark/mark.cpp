@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// mark.cpp - tierload-mark: says as tierload does where a program is that is not ours. One JSON
+// mark/mark.cpp - tierload-mark: says as tierload does where a program is that is not ours. One JSON
 // line with the time, the operations so far and the page moves so far.
 //
 //   tierload-mark start; some-program; tierload-mark end --operations 1000
