@@ -173,7 +173,7 @@ void tm_policy_config_default(tm_policy_config* config) {
     config->move_cost_ns = 18000;
     config->access_gain_ns = 120;
     config->horizon_ms = 60000;
-    config->walk_windows = 1024;
+    config->walk_windows = 256;
     config->seed = 1;
 }
 

@@ -21,12 +21,12 @@ PeriodTerms terms(uint64_t accesses, uint32_t uncertain) { return {accesses, 500
 Test(period, uncertainty_takes_the_whole_budget) {
     const tm_policy_config c = defaults();
     cr_assert_eq(next_period(c, terms(41666 * 200ULL, 1000)), 201U);
-    cr_assert_eq(next_period(c, terms(41666 * 200ULL, 64)), 201U);
+    cr_assert_eq(next_period(c, terms(41666 * 200ULL, 2)), 201U);
 }
 
 Test(period, little_doubt_takes_its_part) {
     const tm_policy_config c = defaults();
-    const uint32_t half = next_period(c, terms(41666 * 100ULL, 32));
+    const uint32_t half = next_period(c, terms(41666 * 100ULL, 1));
     cr_assert(half > 195 && half < 205, "%u", half);
 }
 
@@ -34,8 +34,6 @@ Test(period, certainty_takes_a_thirtysecond) {
     const tm_policy_config c = defaults();
     const uint32_t settled = next_period(c, terms(41666 * 100ULL, 0));
     cr_assert(settled > 3190 && settled < 3210, "%u", settled);
-    cr_assert_eq(next_period(c, terms(41666 * 100ULL, 2)), settled);
-    cr_assert_lt(next_period(c, terms(41666 * 100ULL, 3)), settled);
 }
 
 Test(period, limits) {
