@@ -2,11 +2,12 @@
 /*
  * The epoch; see tiering.h.
  *
- * CPU time is a bucket of tokens: cpu_budget permille of real time flow in, all
- * that sampling, classifying and moving take flows out. It holds BURST_S seconds
- * worth, so that a guest whose hot set has moved is served at once and a guest
- * that never settles is held to its budget. Sampling may use half of what flows
- * in, while much is uncertain.
+ * CPU time and copies are held to their budgets in every ten seconds (see
+ * policy/budget.h): a guest whose hot set has moved is served at once, and one
+ * that never settles gets what it is allowed. An epoch moves pages for a part of
+ * what is left, so that what began as a burst becomes even. Sampling may use half
+ * of the CPU budget, while much is uncertain. What the host's own shrinking costs
+ * is charged too, but not limited: it has a deadline.
  */
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -51,7 +52,8 @@
  * of its time at 10 us each, and 1 GiB/s of address space.
  */
 #define WALK_WINDOWS 128
-#define BURST_S 15
+/* Of what is left of a budget, an epoch takes one in so many. */
+#define EPOCH_PART 4
 /* Until it is measured. */
 #define PAGE_NS 18000
 #define PAGES_REMEMBERED 1024
@@ -76,7 +78,7 @@ const char *tiermem_stage_name(enum tiermem_stage stage)
 static void spend(struct tiermem_tiering *t, enum tiermem_stage stage, u64 ns)
 {
 	t->stage_ns[stage] += ns;
-	t->tokens_ns -= ns;
+	tm_budget_spend(&t->cpu, ktime_get_ns(), ns);
 }
 
 /* ---- Samples ---- */
@@ -167,19 +169,45 @@ static u64 shrinking(const struct tiermem_tier *tier)
 }
 
 /*
+ * Free pages that wait on the CPUs' lists. What is demoted ends there: without
+ * them the free pages seem to go and to come back, by hundreds, and pages are
+ * moved for it.
+ */
+static unsigned long on_cpu_lists(struct zone *zone)
+{
+	unsigned long pages = 0;
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		pages += max(READ_ONCE(per_cpu_ptr(zone->per_cpu_pageset, cpu)->count), 0);
+	return pages;
+}
+
+/*
  * What processes could still get of a zone before allocations go elsewhere: it
  * ends at the low watermark, above what the zone keeps for lower classes.
  */
 static u64 zone_gives(struct zone *zone)
 {
-	unsigned long free = zone_page_state(zone, NR_FREE_PAGES);
+	unsigned long free = zone_page_state(zone, NR_FREE_PAGES) + on_cpu_lists(zone);
 	unsigned long keeps = low_wmark_pages(zone) + zone->nr_reserved_highatomic +
 			      zone->lowmem_reserve[MAX_NR_ZONES - 1];
 
 	return free > keeps ? free - keeps : 0;
 }
 
-static u64 node_gives(int nid)
+/* Free pages in blocks of 2 MiB and more. */
+static u64 zone_huge(struct zone *zone)
+{
+	unsigned int order;
+	u64 pages = 0;
+
+	for (order = HPAGE_PMD_ORDER; order < ARRAY_SIZE(zone->free_area); order++)
+		pages += (u64)READ_ONCE(zone->free_area[order].nr_free) << order;
+	return pages;
+}
+
+static u64 node_sum(int nid, u64 (*pages_of)(struct zone *zone))
 {
 	struct zone *zones = NODE_DATA(nid)->node_zones;
 	u64 pages = 0;
@@ -187,7 +215,7 @@ static u64 node_gives(int nid)
 
 	for (i = 0; i < MAX_NR_ZONES; i++)
 		if (populated_zone(&zones[i]))
-			pages += zone_gives(&zones[i]);
+			pages += pages_of(&zones[i]);
 	return pages;
 }
 
@@ -195,12 +223,13 @@ static u64 node_gives(int nid)
 static void measure_fast(const struct tiermem_tier *tier, struct tm_epoch_input *input)
 {
 	u64 used = node_pages(tier->nid, NR_ANON_MAPPED) + node_pages(tier->nid, NR_FILE_MAPPED);
-	u64 spare = node_gives(tier->nid), less = shrinking(tier);
+	u64 spare = node_sum(tier->nid, zone_gives), less = shrinking(tier);
 	u64 reserve = clamp_t(u64, PFN_PHYS(tier->size) >> RESERVE_SHIFT,
 			      RESERVE_MIN, RESERVE_MAX);
 
 	input->fast_quota = PFN_PHYS(used + spare - min(used + spare, less));
 	input->fast_free = PFN_PHYS(spare - min(spare, less));
+	input->fast_free_huge = PFN_PHYS(node_sum(tier->nid, zone_huge));
 	input->fast_reserve = less ? 0 : min(reserve, input->fast_quota / 8);
 }
 
@@ -210,26 +239,41 @@ static u32 cpu_budget(const struct tiermem *tm)
 	       READ_ONCE(tm->qos.cpu_budget) : DEFAULT_CPU_BUDGET;
 }
 
-/* Bytes a second of copies that budget and bandwidth allow for an epoch. */
-static u64 allowed_bandwidth(struct tiermem_tiering *t, u64 length_ns)
+/* CPU time that is left, in ns. */
+static u64 cpu_left(struct tiermem_tiering *t)
 {
-	u64 limit = READ_ONCE(t->tm->qos.migration_bandwidth) ?: DEFAULT_BANDWIDTH;
-	u64 pages;
-
-	if (t->tokens_ns <= 0)
-		return 0;
-	pages = div64_u64(t->tokens_ns, max(t->page_ns, 1ULL));
-	return min(limit, div64_u64(PFN_PHYS(pages) * MSEC_PER_SEC,
-				    max(length_ns / NSEC_PER_MSEC, 1ULL)));
+	return tm_budget_left(&t->cpu, ktime_get_ns(),
+			      (u64)cpu_budget(t->tm) * (NSEC_PER_SEC / 1000));
 }
 
-static void fill_tokens(struct tiermem_tiering *t, u64 length_ns)
+/* Bytes of copies that are left. */
+static u64 copies_left(struct tiermem_tiering *t)
 {
-	const u64 budget = cpu_budget(t->tm);
+	return tm_budget_left(&t->copies, ktime_get_ns(),
+			      READ_ONCE(t->tm->qos.migration_bandwidth) ?: DEFAULT_BANDWIDTH);
+}
+
+/* Bytes a second of copies that both budgets allow for an epoch. */
+static u64 allowed_bandwidth(struct tiermem_tiering *t, u64 length_ns)
+{
+	u64 pages = div64_u64(cpu_left(t) / EPOCH_PART, max(t->page_ns, 1ULL));
+	u64 bytes = min(PFN_PHYS(pages), copies_left(t) / EPOCH_PART);
+
+	return div64_u64(bytes * MSEC_PER_SEC, max(length_ns / NSEC_PER_MSEC, 1ULL));
+}
+
+/* While hardly anything is left of the budget, no more than that in a second. */
+static u32 sampling_permille(struct tiermem_tiering *t)
+{
+	u64 share = cpu_budget(t->tm) / SAMPLING_SHARE;
+
+	return clamp_t(u64, cpu_left(t) / (NSEC_PER_SEC / 1000), 1, max(share, 1ULL));
+}
+
+static void charge_sampling(struct tiermem_tiering *t)
+{
 	struct tiermem_sampler_stats stats;
 
-	t->tokens_ns += div_u64(length_ns * budget, 1000);
-	t->tokens_ns = min_t(s64, t->tokens_ns, budget * (NSEC_PER_SEC / 1000) * BURST_S);
 	tiermem_sampler_stats(&t->tm->sampler, &stats);
 	/* The counters start over with the sampler. */
 	if (stats.time_ns > t->sampled_ns)
@@ -256,7 +300,7 @@ static void fill_input(struct tiermem_tiering *t, u64 now, struct tm_epoch_input
 		.new_bytes = grown(&t->resident, tiermem_spaces_resident(&t->spaces)),
 		.bandwidth = allowed_bandwidth(t, length_ns),
 		.lost_samples = grown(&t->lost, stats.lost_ring + stats.lost_source),
-		.cpu_permille = max(cpu_budget(t->tm) / SAMPLING_SHARE, 1U),
+		.cpu_permille = sampling_permille(t),
 		.qos_class = READ_ONCE(t->tm->qos.qos_class),
 	};
 	measure_fast(&t->tm->tiers[TM_TIER_FAST], input);
@@ -281,12 +325,14 @@ static int walk(void *context, uint64_t space, uint64_t start, uint64_t end,
 	return ret;
 }
 
-/* In slices, so that whoever looks sees the counters grow. */
-static void carry_out_slices(struct tiermem_tiering *t, unsigned int nr)
+/* In slices, so that whoever looks sees the counters grow; until @most_ns are spent. */
+static void carry_out_slices(struct tiermem_tiering *t, unsigned int nr, u64 most_ns)
 {
+	const struct tiermem_stopwatch start = tiermem_stopwatch_start();
 	unsigned int done = 0, slice;
 
-	while (done < nr && !READ_ONCE(t->stopping)) {
+	while (done < nr && !READ_ONCE(t->stopping) &&
+	       tiermem_stopwatch_read(&start) < most_ns) {
 		slice = min_t(unsigned int, nr - done, TIERMEM_RELOCATE_PAIRS);
 		done += tiermem_relocate(t->relocation, t->moves + done, slice, &t->stopping);
 		t->moved = t->relocation->stats;
@@ -294,16 +340,17 @@ static void carry_out_slices(struct tiermem_tiering *t, unsigned int nr)
 }
 
 /* Carry out steps, and learn what a page costs. */
-static unsigned long carry_out(struct tiermem_tiering *t, unsigned int nr)
+static unsigned long carry_out(struct tiermem_tiering *t, unsigned int nr, u64 most_ns)
 {
 	const u64 before = t->moved.promoted + t->moved.demoted;
 	const struct tiermem_stopwatch start = tiermem_stopwatch_start();
 	u64 pages, ns;
 
-	carry_out_slices(t, nr);
+	carry_out_slices(t, nr, most_ns);
 	ns = tiermem_stopwatch_read(&start);
 	spend(t, TIERMEM_STAGE_MOVE, ns);
 	pages = t->moved.promoted + t->moved.demoted - before;
+	tm_budget_spend(&t->copies, ktime_get_ns(), PFN_PHYS(pages));
 	/* As if PAGES_REMEMBERED had been moved at the price so far. */
 	t->page_ns = div64_u64(t->page_ns * PAGES_REMEMBERED + ns, PAGES_REMEMBERED + pages);
 	return pages;
@@ -334,7 +381,7 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 	int ret;
 
 	tiermem_spaces_update(&t->spaces);
-	fill_tokens(t, now - t->last_epoch_ns);
+	charge_sampling(t);
 	fill_input(t, now, &input);
 	ret = tm_policy_epoch(t->policy, &input, walk, t, t->moves, MAX_MOVES, &t->result);
 	t->last_epoch_ns = now;
@@ -345,15 +392,16 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 		return;
 	}
 	if (t->result.moves)
-		moved = carry_out(t, t->result.moves);
-	trace_tiermem_epoch(&t->result, &input, moved, t->tokens_ns, t->page_ns);
+		moved = carry_out(t, t->result.moves, cpu_left(t) / EPOCH_PART);
+	trace_tiermem_epoch(&t->result, &input, moved, cpu_left(t), t->page_ns);
 	follow_period(t);
 	note_quiet(t, t->result.samples <= QUIET_SAMPLES && !moved);
 }
 
-static unsigned int epoch_ms(const struct tiermem_tiering *t)
+/* An epoch costs something by itself, which small budgets may not have. */
+static unsigned int epoch_ms(struct tiermem_tiering *t)
 {
-	return t->quiet_epochs >= QUIET_EPOCHS ? QUIET_MS : EPOCH_MS;
+	return t->quiet_epochs >= QUIET_EPOCHS || !cpu_left(t) ? QUIET_MS : EPOCH_MS;
 }
 
 static void look(struct tiermem_tiering *t)
@@ -375,7 +423,7 @@ static void look(struct tiermem_tiering *t)
 }
 
 /* Not beyond the epoch's end, so that epochs are of one length. */
-static unsigned long until_next_look(const struct tiermem_tiering *t)
+static unsigned long until_next_look(struct tiermem_tiering *t)
 {
 	u64 end = t->last_epoch_ns + epoch_ms(t) * NSEC_PER_MSEC;
 	u64 now = ktime_get_ns();
@@ -413,7 +461,7 @@ unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
 				      t->moves, SHRINK_MOVES);
 		if (nr <= 0)
 			break;
-		moved = carry_out(t, nr);
+		moved = carry_out(t, nr, U64_MAX);
 		if (!moved)
 			break;
 		sum += moved;
@@ -476,7 +524,8 @@ static void reset_state(struct tiermem_tiering *t)
 	t->quiet_epochs = 0;
 	t->interval = msecs_to_jiffies(EPOCH_MS);
 	t->page_ns = PAGE_NS;
-	t->tokens_ns = (u64)cpu_budget(t->tm) * (NSEC_PER_SEC / 1000) * BURST_S;
+	tm_budget_reset(&t->cpu, t->last_epoch_ns);
+	tm_budget_reset(&t->copies, t->last_epoch_ns);
 	t->stopping = false;
 }
 

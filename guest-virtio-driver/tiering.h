@@ -19,6 +19,7 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 
+#include "policy/budget.h"
 #include "policy/policy.h"
 #include "relocate.h"
 #include "spaces.h"
@@ -59,7 +60,8 @@ struct tiermem_tiering {
 	u64 resident;			/* bytes, at the last epoch */
 	u64 lost;			/* samples, until the last epoch */
 	u32 samples_seen;
-	s64 tokens_ns;			/* CPU time that may be spent now */
+	struct tm_budget cpu;		/* ns */
+	struct tm_budget copies;	/* bytes */
 	u64 page_ns;			/* what moving a page costs; average */
 	u64 sampled_ns;			/* the sampler's time at the last epoch */
 

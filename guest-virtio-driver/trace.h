@@ -135,8 +135,8 @@ TRACE_EVENT(tiermem_oom,
 TRACE_EVENT(tiermem_epoch,
 	TP_PROTO(const struct tm_epoch_result *result,
 		 const struct tm_epoch_input *input, unsigned long moved,
-		 s64 tokens_ns, u64 page_ns),
-	TP_ARGS(result, input, moved, tokens_ns, page_ns),
+		 u64 left_ns, u64 page_ns),
+	TP_ARGS(result, input, moved, left_ns, page_ns),
 	TP_STRUCT__entry(
 		__field(u32, samples)
 		__field(u32, period)
@@ -146,7 +146,7 @@ TRACE_EVENT(tiermem_epoch,
 		__field(u64, free)
 		__field(u64, planned)
 		__field(unsigned long, moved)
-		__field(s64, tokens_ns)
+		__field(u64, left_ns)
 		__field(u64, page_ns)
 	),
 	TP_fast_assign(
@@ -158,13 +158,13 @@ TRACE_EVENT(tiermem_epoch,
 		__entry->free = input->fast_free >> PAGE_SHIFT;
 		__entry->planned = result->promote_pages + result->demote_pages;
 		__entry->moved = moved;
-		__entry->tokens_ns = tokens_ns;
+		__entry->left_ns = left_ns;
 		__entry->page_ns = page_ns;
 	),
-	TP_printk("samples=%u period=%u fast=%u/1000 uncertain=%u/1000 quota=%llu free=%llu planned=%llu moved=%lu tokens=%lldns page=%lluns",
+	TP_printk("samples=%u period=%u fast=%u/1000 uncertain=%u/1000 quota=%llu free=%llu planned=%llu moved=%lu left=%lluns page=%lluns",
 		  __entry->samples, __entry->period, __entry->fast_milli,
 		  __entry->uncertain_milli, __entry->quota, __entry->free,
-		  __entry->planned, __entry->moved, __entry->tokens_ns,
+		  __entry->planned, __entry->moved, __entry->left_ns,
 		  __entry->page_ns)
 );
 

@@ -33,10 +33,16 @@ struct Meeting {
         return fast != 0;
     }
 };
+
+// Whether a pair of these ranks repays its two copies.
+bool worth(unsigned high, unsigned low, const Terms& terms) {
+    const uint64_t lost = rank_heat(static_cast<uint16_t>(low));
+    return rank_heat(static_cast<uint16_t>(high)) >= sat_add(lost + lost / kMargin, 2 * terms.copy_heat);
+}
 } // namespace
 
 Goal find_goal(const Ranking& ranking, const Terms& terms) {
-    Goal goal{0, 0, 0, kRanks, 0};
+    Goal goal{0, 0, 0, 0, 0, kRanks, 0};
     Meeting meet(ranking);
     uint64_t budget = terms.budget;
     while (goal.demote_only < terms.short_pages && budget > 0 && meet.find_fast()) {
@@ -54,10 +60,17 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         budget -= n;
         meet.hopeful -= n;
     }
+    goal.huge_room = lesser(goal.promote_only, terms.huge_pages);
+    while (goal.huge_short < goal.promote_only - goal.huge_room && budget > 0 && meet.find_fast() &&
+           worth(goal.promote_from, meet.low, terms)) {
+        const uint64_t n = lesser(lesser(meet.fast, goal.promote_only - goal.huge_room - goal.huge_short), budget);
+        goal.huge_short += n;
+        goal.demote_upto = static_cast<uint16_t>(meet.low);
+        budget -= n;
+        meet.fast -= n;
+    }
     while (budget >= 2 && meet.find_hopeful() && meet.find_fast()) {
-        const uint64_t gained = rank_heat(static_cast<uint16_t>(meet.high));
-        const uint64_t lost = rank_heat(static_cast<uint16_t>(meet.low));
-        if (gained < sat_add(lost + lost / kMargin, 2 * terms.copy_heat))
+        if (!worth(meet.high, meet.low, terms))
             break;
         const uint64_t n = lesser(lesser(meet.hopeful, meet.fast), budget / 2);
         goal.pairs += n;
@@ -225,11 +238,12 @@ void Runs::take(uint32_t pages) {
 }
 
 namespace {
-// Zips the two streams. `credit` is room on tier 0 that nobody has taken yet.
+// Zips the two streams. `credit` is room on tier 0 that nobody has taken yet,
+// `huge` what of it 2 MiB folios find room in.
 class Writer {
   public:
-    Writer(Runs& hot, Runs& cold, tm_move* moves, uint32_t max, uint64_t credit, uint64_t gain)
-        : hot_(hot), cold_(cold), moves_(moves), max_(max), credit_(credit), gain_(clamp_u32(gain / 256)), count_{} {}
+    Writer(Runs& hot, Runs& cold, tm_move* moves, uint32_t max, uint64_t credit, uint64_t huge, uint64_t gain)
+        : hot_(hot), cold_(cold), moves_(moves), max_(max), credit_(credit), huge_(huge), gain_(clamp_u32(gain / 256)), count_{} {}
 
     void make_room(uint64_t pages) {
         while (pages > 0 && count_.moves < max_) {
@@ -254,10 +268,11 @@ class Writer {
         const Run hot = hot_.peek();
         if (hot.pages == 0)
             return false;
-        if (credit_ > 0 && (!hot.huge || credit_ >= kPages)) {
+        if (credit_ > 0 && (!hot.huge || huge_ >= kPages)) {
             const auto n = static_cast<uint32_t>(lesser(hot.pages, credit_));
             promote(hot, n);
             credit_ -= n;
+            huge_ = lesser(hot.huge ? huge_ - n : huge_, credit_);
             return true;
         }
         const Run cold = cold_.peek();
@@ -270,6 +285,7 @@ class Writer {
         // A 2 MiB folio against base pages cannot be exchanged: first make room.
         demote(cold, cold.pages);
         credit_ += cold.pages;
+        huge_ += cold.pages;
         return true;
     }
 
@@ -298,6 +314,7 @@ class Writer {
     tm_move* moves_;
     uint32_t max_;
     uint64_t credit_;
+    uint64_t huge_;
     uint32_t gain_;
     PlanCount count_;
 };
@@ -306,9 +323,10 @@ class Writer {
 PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const Horizon& horizon, tm_move* moves,
                      uint32_t max) {
     Runs hot(spaces, walker, Direction::kPromote, goal.promote_from, goal.promote_only + goal.pairs, horizon);
-    Runs cold(spaces, walker, Direction::kDemote, goal.demote_upto, goal.demote_only + goal.pairs, horizon);
+    Runs cold(spaces, walker, Direction::kDemote, goal.demote_upto, goal.demote_only + goal.huge_short + goal.pairs,
+              horizon);
     const uint64_t gain = sat_sub(rank_heat(clamp_rank(goal.promote_from)), rank_heat(goal.demote_upto));
-    Writer writer(hot, cold, moves, max, goal.promote_only, gain);
+    Writer writer(hot, cold, moves, max, goal.promote_only, goal.huge_room, gain);
     writer.make_room(goal.demote_only);
     writer.exchange();
     return writer.count();

@@ -20,6 +20,8 @@ struct Goal {
     uint64_t demote_only;  // pages that only make room
     uint64_t promote_only; // pages that take free room
     uint64_t pairs;
+    uint64_t huge_room;    // of promote_only, what 2 MiB folios find room in ...
+    uint64_t huge_short;   // ... and pages whose room they may get instead
     uint16_t promote_from; // ranks at or above, hottest first
     uint16_t demote_upto;  // ranks at or below, coldest first
 };
@@ -28,6 +30,7 @@ struct Terms {
     uint64_t budget;      // page copies
     uint64_t free_pages;  // of tier 0, beyond the reserve
     uint64_t short_pages; // missing to the reserve
+    uint64_t huge_pages;  // free as whole 2 MiB
     uint64_t copy_heat;   // 1/256 accesses per epoch that repay one copy
 };
 

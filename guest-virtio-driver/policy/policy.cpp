@@ -89,6 +89,7 @@ Terms make_terms(const tm_policy& p, const tm_epoch_input& in, uint64_t length_n
     const uint64_t reserve = wanted_reserve(p, in);
     terms.free_pages = sat_sub(free_pages, reserve);
     terms.short_pages = sat_sub(reserve, free_pages);
+    terms.huge_pages = in.fast_free_huge >> kPageShift;
     terms.copy_heat = horizon(p).copy_heat;
     return terms;
 }

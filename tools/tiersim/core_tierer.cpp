@@ -68,6 +68,7 @@ class Core : public Tierer {
         input.now_ns = static_cast<uint64_t>((tick.number + 1) * kTickNs);
         input.fast_quota = tick.world.quota() * kPageBytes;
         input.fast_free = tick.world.fast_free() * kPageBytes;
+        input.fast_free_huge = input.fast_free;
         input.fast_reserve = 0;
         input.new_bytes = (tick.world.touched() - touched_) * kPageBytes;
         touched_ = tick.world.touched();

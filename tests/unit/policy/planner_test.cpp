@@ -48,7 +48,7 @@ struct Fixture {
     std::unique_ptr<Ranking> ranking;
 };
 
-constexpr Terms kPlenty{1 << 20, 0, 0, 256};
+constexpr Terms kPlenty{1 << 20, 0, 0, 0, 256};
 } // namespace
 
 Test(goal, hot_slow_pages_are_paired_with_cold_fast_ones) {

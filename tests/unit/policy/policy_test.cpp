@@ -110,6 +110,7 @@ struct Fixture {
     tm_epoch_result epoch() {
         input.now_ns += 500000000;
         input.fast_free = input.fast_quota - machine.fast.size() * 4096;
+        input.fast_free_huge = scattered ? 0 : input.fast_free;
         tm_epoch_result r{};
         cr_assert_eq(tm_policy_epoch(policy, &input, Machine::walk, &machine, moves.data(),
                                      static_cast<uint32_t>(moves.size()), &r), 0);
@@ -138,6 +139,7 @@ struct Fixture {
     Machine machine;
     std::vector<tm_move> moves;
     uint64_t state = 1;
+    bool scattered = false; // what is free is so
 };
 
 void refused(void (*change)(tm_policy_config&)) {
@@ -418,6 +420,26 @@ Test(policy, base_pages_make_room_for_a_huge_folio) {
     cr_assert_leq(f.machine.fast.size(), 8 * 512U);
 }
 
+// Free pages that lie scattered are no room for 2 MiB: more is made, of base pages.
+Test(policy, scattered_room_is_none_for_a_huge_folio) {
+    Fixture f;
+    f.scattered = true;
+    tm_policy_space_add(f.policy, 1, 0);
+    const uint64_t base = 0x7f0000000000;
+    f.machine.map(1, base, 6 * 512, true);
+    f.machine.map(1, base + 16 * kMiB, 512, false);
+    f.machine.huge.insert({1, (base + 16 * kMiB) / (2 * kMiB)});
+    f.input.fast_quota = 8 * 512 * 4096;
+    uint64_t demoted = 0;
+    for (int e = 0; e < 8; e++) {
+        f.samples(1, base + 16 * kMiB, 2 * kMiB, 5000);
+        f.samples(1, base, 12 * kMiB, 500);
+        demoted += f.epoch().demote_pages;
+    }
+    cr_assert_eq(f.fast_in(1, base + 16 * kMiB, 2 * kMiB), 512U);
+    cr_assert_geq(demoted, 512U);
+}
+
 Test(policy, refused_pages_are_not_proposed_again_soon) {
     Fixture f;
     tm_policy_space_add(f.policy, 1, 0);
@@ -430,7 +452,7 @@ Test(policy, refused_pages_are_not_proposed_again_soon) {
     for (int e = 0; e < 30; e++) {
         f.samples(1, kHeap, 16 * kMiB, 5000);
         f.input.now_ns += 500000000;
-        f.input.fast_free = f.input.fast_quota;
+        f.input.fast_free_huge = f.input.fast_free = f.input.fast_quota;
         tm_epoch_result r{};
         tm_policy_epoch(f.policy, &f.input, Machine::walk, &f.machine, f.moves.data(), 8192, &r);
         proposed_in += r.promote_pages > 100 ? 1 : 0;
@@ -588,7 +610,7 @@ Test(policy, without_walks_nothing_is_assumed) {
     for (int e = 0; e < 6; e++) {
         f.samples(1, kHeap, 16 * kMiB, 2000, TM_TIER_SLOW);
         f.input.now_ns += 500000000;
-        f.input.fast_free = f.input.fast_quota = 64 * kMiB;
+        f.input.fast_free_huge = f.input.fast_free = f.input.fast_quota = 64 * kMiB;
         tm_epoch_result r{};
         cr_assert_eq(tm_policy_epoch(f.policy, &f.input, nullptr, nullptr, f.moves.data(), 8192, &r), 0);
         cr_assert_eq(r.fast_milli, 0U);
