@@ -114,8 +114,10 @@ constexpr std::array<uint32_t, 16> make_powers() {
     return table;
 }
 
-inline constexpr std::array<uint8_t, 64> kFractions = make_fractions();
-inline constexpr std::array<uint32_t, 16> kPowers = make_powers();
+// Tables are each object's own: what objects share (inline, COMDAT) does not always
+// survive objtool, and then the module does not link.
+constexpr std::array<uint8_t, 64> kFractions = make_fractions();
+constexpr std::array<uint32_t, 16> kPowers = make_powers();
 } // namespace tables
 
 // floor(16 * log2(v)), within one step; 0 for v = 0 and v = 1.
@@ -144,7 +146,7 @@ constexpr std::array<uint8_t, 256> make_roots() {
         table[v] = static_cast<uint8_t>(isqrt(uint64_t{v} << 8)); // 16 * sqrt(v)
     return table;
 }
-inline constexpr std::array<uint8_t, 256> kRoots = make_roots();
+constexpr std::array<uint8_t, 256> kRoots = make_roots();
 } // namespace tables
 
 // sqrt(v) within 2 %, in a few instructions, for statistics; rounds down, and

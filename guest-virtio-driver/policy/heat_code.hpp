@@ -57,7 +57,7 @@ constexpr std::array<CodeStep, 256> make_code_steps() {
     return steps;
 }
 
-inline constexpr std::array<CodeStep, 256> kCodeSteps = make_code_steps();
+constexpr std::array<CodeStep, 256> kCodeSteps = make_code_steps();
 
 // The code after one sample more, and what it adds to the value. Unbiased; saturates.
 constexpr uint8_t code_count(uint8_t code, Rng& rng, uint32_t& added) {

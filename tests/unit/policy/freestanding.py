@@ -3,7 +3,8 @@
 """Compiles the policy core as a kernel module would, and checks what it needs.
 
 The merged object may leave undefined only what host_services.h declares, and
-memcpy, memmove, memset and memcmp. No kernel or system header may be included
+memcpy, memmove, memset and memcmp. No object may share anything by a COMDAT
+group: objtool does not always leave those whole. No kernel or system header may be included
 but those of a freestanding C++ implementation.
 """
 
@@ -30,12 +31,24 @@ def services(header):
     return set(re.findall(r"\b(tm_host_\w+)\s*\(", text))
 
 
-def undefined(compiler, sources, folder):
-    """Names that the merged object of all sources leaves undefined."""
+def compiled(compiler, sources, folder):
+    """The sources' objects."""
     objects = []
     for source in sources:
         objects.append(f"{folder}/{source.stem}.o")
         subprocess.run([compiler, *FLAGS, "-c", str(source), "-o", objects[-1]], check=True)
+    return objects
+
+
+def shared(objects):
+    """Signatures of their COMDAT groups."""
+    listing = subprocess.run(["readelf", "--section-groups", "--wide", *objects], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout
+    return set(re.findall(r"COMDAT group.*`\.group' \[(\S+)\]", listing))
+
+
+def undefined(objects, folder):
+    """Names that the merged object leaves undefined."""
     merged = f"{folder}/policy_core.o"
     subprocess.run(["ld", "-r", "-o", merged, *objects], check=True)
     listing = subprocess.run(["nm", "-u", merged], check=True, text=True, stdout=subprocess.PIPE).stdout
@@ -50,9 +63,12 @@ def main():
     arguments = parser.parse_args()
     declared = services(arguments.header)
     with tempfile.TemporaryDirectory() as folder:
-        needed = undefined(arguments.compiler, arguments.sources, folder)
+        objects = compiled(arguments.compiler, arguments.sources, folder)
+        groups = shared(objects)
+        needed = undefined(objects, folder)
     print(f"needs {', '.join(sorted(needed))}; host services are {', '.join(sorted(declared))}")
     problems = [f"{name} is needed but is no host service" for name in sorted(needed - declared - ALWAYS)]
+    problems += [f"{name} is shared by a COMDAT group" for name in sorted(groups)]
     if len(declared) > MOST_SERVICES:
         problems.append(f"{len(declared)} host services, at most {MOST_SERVICES} are allowed")
     print("\n".join(problems), file=sys.stderr)
