@@ -26,6 +26,8 @@
 #include "trace.h"
 
 #define EPOCH_MS 250
+/* While less than DOUBT_MILLI of the heat could be placed better. */
+#define SETTLED_MS 500
 /* While hardly anything is sampled and nothing moves. */
 #define QUIET_MS 2000
 #define QUIET_EPOCHS 8U
@@ -41,6 +43,8 @@
 /* Without QoS: permille of one CPU; as the device's default. */
 #define DEFAULT_CPU_BUDGET 50
 #define SAMPLING_SHARE 2
+/* 1/1000 of the heat; below, sampling takes less in proportion. */
+#define DOUBT_MILLI 16
 /*
  * Of a sample, from the source to the policy core: about 200 instructions and
  * some lines that no cache holds any more when samples come. As measured by
@@ -401,7 +405,9 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 /* An epoch costs something by itself, which small budgets may not have. */
 static unsigned int epoch_ms(struct tiermem_tiering *t)
 {
-	return t->quiet_epochs >= QUIET_EPOCHS || !cpu_left(t) ? QUIET_MS : EPOCH_MS;
+	if (t->quiet_epochs >= QUIET_EPOCHS || !cpu_left(t))
+		return QUIET_MS;
+	return t->result.uncertain_milli < DOUBT_MILLI ? SETTLED_MS : EPOCH_MS;
 }
 
 static void look(struct tiermem_tiering *t)
@@ -494,6 +500,7 @@ static int allocate(struct tiermem_tiering *t)
 	config.epoch_ms = EPOCH_MS;
 	config.sample_cost_ns = SAMPLE_NS;
 	config.walk_windows = WALK_WINDOWS;
+	config.doubt_milli = DOUBT_MILLI;
 	config.seed = get_random_u64();
 	ret = tm_policy_create(&config, &t->policy);
 	if (ret)

@@ -7,9 +7,7 @@
 namespace tiermem {
 
 namespace {
-// The whole budget from so many 1/1000 of the heat on that could be placed
-// better, in proportion below, and never less than a part of it.
-constexpr uint32_t kWholeBudget = 2;
+// Below config.doubt_milli in proportion, but never less than this part.
 constexpr uint32_t kLeastPart = 32;
 
 uint32_t limited(const tm_policy_config& config, uint64_t period) {
@@ -23,8 +21,8 @@ uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
     // Samples an epoch that the budget pays for.
     const uint64_t budget_ns = mul_div(terms.epoch_ns, terms.cpu_permille, 1000);
     uint64_t samples = budget_ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
-    if (terms.uncertain_milli < kWholeBudget) {
-        const uint64_t part = samples * terms.uncertain_milli / kWholeBudget;
+    if (terms.uncertain_milli < config.doubt_milli) {
+        const uint64_t part = samples * terms.uncertain_milli / config.doubt_milli;
         samples = part > samples / kLeastPart ? part : samples / kLeastPart;
     }
     if (samples == 0)

@@ -20,7 +20,7 @@ bool config_ok(const tm_policy_config& c) {
            (c.address_bits == 47 || c.address_bits == 57) && c.epoch_ms >= 10 && c.epoch_ms <= 60000 &&
            c.period_min >= 1 && c.period_max >= c.period_min && c.sample_cost_ns >= 1 && c.move_cost_ns >= 1 &&
            c.move_cost_ns <= kSecond && c.access_gain_ns >= 1 && c.access_gain_ns <= 1000000 &&
-           c.horizon_ms >= c.epoch_ms && c.walk_windows >= 16;
+           c.horizon_ms >= c.epoch_ms && c.walk_windows >= 16 && c.doubt_milli >= 1;
 }
 
 bool input_ok(const tm_policy& p, const tm_epoch_input& in) {
@@ -175,6 +175,7 @@ void tm_policy_config_default(tm_policy_config* config) {
     config->access_gain_ns = 120;
     config->horizon_ms = 60000;
     config->walk_windows = 256;
+    config->doubt_milli = 2;
     config->seed = 1;
 }
 

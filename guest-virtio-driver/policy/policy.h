@@ -78,6 +78,8 @@ struct tm_policy_config {
 	uint32_t access_gain_ns;  /* saved by an access served fast, 1..1e6 */
 	uint32_t horizon_ms;      /* a move must be repaid within this at most */
 	uint32_t walk_windows;    /* walk callbacks per epoch, >= 16 */
+	uint32_t doubt_milli;     /* the whole CPU budget goes into samples while so many
+				     1/1000 of the heat could be placed better; >= 1 */
 	uint64_t seed;            /* of the rounding of counters */
 };
 

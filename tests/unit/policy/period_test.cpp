@@ -25,9 +25,12 @@ Test(period, uncertainty_takes_the_whole_budget) {
 }
 
 Test(period, little_doubt_takes_its_part) {
-    const tm_policy_config c = defaults();
-    const uint32_t half = next_period(c, terms(41666 * 100ULL, 1));
-    cr_assert(half > 195 && half < 205, "%u", half);
+    tm_policy_config c = defaults();
+    for (const uint32_t doubt : {2U, 64U}) {
+        c.doubt_milli = doubt;
+        const uint32_t half = next_period(c, terms(41666 * 100ULL, doubt / 2));
+        cr_assert(half > 195 && half < 205, "%u", half);
+    }
 }
 
 Test(period, certainty_takes_a_thirtysecond) {

@@ -171,6 +171,7 @@ Test(policy, configurations_out_of_range_are_refused) {
     refused([](tm_policy_config& c) { c.access_gain_ns = 1000001; });
     refused([](tm_policy_config& c) { c.horizon_ms = c.epoch_ms - 1; });
     refused([](tm_policy_config& c) { c.walk_windows = 15; });
+    refused([](tm_policy_config& c) { c.doubt_milli = 0; });
     tm_policy* policy = nullptr;
     cr_assert_eq(tm_policy_create(nullptr, &policy), TM_ERR_ARGUMENT);
     const tm_policy_config config = defaults();
