@@ -52,6 +52,7 @@ struct batch {
 	struct tiermem_exchange_stats *stats;
 	unsigned int nr;		/* pairs; pair i has sides 2i (hot), 2i + 1 */
 	bool huge;
+	unsigned int patience;		/* of all batches of a call: see tiermem_lock_space() */
 	unsigned int nr_spaces;
 	struct tiermem_space spaces[MAX_SPACES];
 	struct tiermem_cursor cursor;
@@ -377,7 +378,8 @@ static bool lock_spaces(struct batch *batch)
 	for (attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
 		struct mm_struct *first = batch->spaces[attempt % batch->nr_spaces].mm;
 
-		mmap_read_lock(first);
+		if (!tiermem_lock_space(first, &batch->patience))
+			return false;
 		if (batch->nr_spaces == 1 ||
 		    mmap_read_trylock(batch->spaces[!(attempt & 1)].mm))
 			return true;
@@ -518,6 +520,7 @@ static void exchange_all(struct tiermem_pair *pairs, unsigned int nr,
 	unsigned int done = 0;
 
 	the_batch.stats = stats;
+	the_batch.patience = TIERMEM_PATIENCE;
 	while (done < nr) {
 		struct tiermem_pair *next = pairs + done;
 

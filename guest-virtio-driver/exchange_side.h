@@ -20,8 +20,9 @@
 #ifndef TIERMEM_EXCHANGE_SIDE_H
 #define TIERMEM_EXCHANGE_SIDE_H
 
-#include <linux/huge_mm.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 
 #include "exchange.h"
 
@@ -108,6 +109,26 @@ static inline struct tiermem_space tiermem_new_space(struct mm_struct *mm)
 	return (struct tiermem_space) {
 		.mm = mm, .verdicts = { { .nid = NUMA_NO_NODE }, { .nid = NUMA_NO_NODE } },
 	};
+}
+
+/*
+ * Take the mmap lock for reading, but wait a few milliseconds at most: its owner
+ * may hold it for seconds, and who unloads the driver would wait as long.
+ * *@patience is for all locks of a batch together: TIERMEM_PATIENCE at first.
+ */
+#define TIERMEM_PATIENCE 16
+#define TIERMEM_PAUSE_US 500
+
+static inline bool tiermem_lock_space(struct mm_struct *mm, unsigned int *patience)
+{
+	might_sleep();
+	while (!mmap_read_trylock(mm)) {
+		if (!*patience)
+			return false;
+		--*patience;
+		usleep_range(TIERMEM_PAUSE_US, 2 * TIERMEM_PAUSE_US);
+	}
+	return true;
 }
 
 static inline unsigned long tiermem_size(bool huge)

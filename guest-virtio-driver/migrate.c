@@ -114,31 +114,33 @@ static bool add_place(struct list_head *list, struct tiermem_space *space,
 
 /* All places of one address space from the first on; returns how many. */
 static unsigned int add_space(struct list_head *list, const struct tiermem_place *places,
-			      unsigned int nr, bool huge, int nid, bool *moved)
+			      unsigned int nr, bool huge, int nid, bool *refused,
+			      unsigned int *patience)
 {
 	struct tiermem_space space = tiermem_new_space(places->mm);
+	bool locked = tiermem_lock_space(space.mm, patience);
 	unsigned int i;
 
-	mmap_read_lock(space.mm);
 	for (i = 0; i < nr && places[i].mm == space.mm; i++)
-		moved[i] = add_place(list, &space, places[i].addr, huge, nid);
-	mmap_read_unlock(space.mm);
+		refused[i] = locked && !add_place(list, &space, places[i].addr, huge, nid);
+	if (locked)
+		mmap_read_unlock(space.mm);
 	return i;
 }
 
 unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
-			     bool huge, int nid, bool *moved)
+			     bool huge, int nid, bool *refused)
 {
-	unsigned int done = 0, succeeded = 0;
+	unsigned int done = 0, succeeded = 0, patience = TIERMEM_PATIENCE;
 	LIST_HEAD(list);
 
-	memset(moved, 0, nr * sizeof(*moved));
+	memset(refused, 1, nr * sizeof(*refused));
 	if (tiermem_migrate_unavailable() || !nr)
 		return 0;
 	nr = min_t(unsigned int, nr, TIERMEM_MIGRATE_BATCH);
 	while (done < nr)
 		done += add_space(&list, places + done, nr - done, huge, nid,
-				  moved + done);
+				  refused + done, &patience);
 	if (list_empty(&list))
 		return 0;
 	/* A huge page that finds no room stays whole for this reason. */

@@ -17,15 +17,16 @@
 /*
  * Move the folios that are mapped at @places to @nid; at most
  * TIERMEM_MIGRATE_BATCH. @huge: only folios of 2 MiB; else a folio of any size is
- * moved whole for the first of its places. moved[i] is set where the folio has been put on its
- * way; whether it got there is seen in the page table. Consecutive places of
- * one address space take its mmap lock (for reading) once.
+ * moved whole for the first of its places. refused[i] is set where there is nothing
+ * that could be put on its way; whether the others got there is seen in the page
+ * table (an address space whose mmap lock is held for long is left alone).
+ * Consecutive places of one address space take that lock (for reading) once.
  *
  * Returns how many pages (of 4 KiB) were moved. Process context, may sleep; the
  * caller holds mm_users of all, and no lock that page faults or reclaim take.
  */
 unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
-			     bool huge, int nid, bool *moved);
+			     bool huge, int nid, bool *refused);
 
 /* Why nothing can be migrated: the name of what the kernel lacks; or NULL. */
 const char *tiermem_migrate_unavailable(void);

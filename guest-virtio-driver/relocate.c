@@ -10,6 +10,7 @@
 #include <linux/mmap_lock.h>
 #include <linux/sched/mm.h>
 
+#include "exchange_side.h"
 #include "relocate.h"
 #include "residency.h"
 #include "trace.h"
@@ -212,23 +213,31 @@ static const struct tiermem_place *side(const struct tiermem_pair *pair, bool co
 	return cold ? &pair->cold : &pair->hot;
 }
 
+/* All places of one address space from @i on; returns where the next one's begin. */
+static unsigned int look_where_in_space(struct tiermem_relocation *r, unsigned int i,
+					u8 tier, unsigned int *patience)
+{
+	struct mm_struct *mm = r->places[i].mm;
+	bool locked = tiermem_lock_space(mm, patience);
+
+	for (; i < r->nr_left && r->places[i].mm == mm; i++) {
+		r->arrived[i] = locked &&
+			tiermem_residency_tier(r->tm, mm, r->places[i].addr) == tier;
+		/* Maybe because it was there already. */
+		r->refused[i] &= locked;
+	}
+	if (locked)
+		mmap_read_unlock(mm);
+	return i;
+}
+
 /* Which pages are where they should be. One mmap lock at a time. */
 static void look_where(struct tiermem_relocation *r, u8 tier)
 {
-	struct mm_struct *mm = NULL;
-	unsigned int i;
+	unsigned int patience = TIERMEM_PATIENCE, i = 0;
 
-	for (i = 0; i < r->nr_left; i++) {
-		if (r->places[i].mm != mm) {
-			if (mm)
-				mmap_read_unlock(mm);
-			mm = r->places[i].mm;
-			mmap_read_lock(mm);
-		}
-		r->arrived[i] = tiermem_residency_tier(r->tm, mm, r->places[i].addr) == tier;
-	}
-	if (mm)
-		mmap_read_unlock(mm);
+	while (i < r->nr_left)
+		i = look_where_in_space(r, i, tier, &patience);
 }
 
 static void count_migrated(struct tiermem_relocation *r, unsigned int pages, bool cold)
@@ -252,13 +261,13 @@ static void migrate_side(struct tiermem_relocation *r, bool cold)
 	for (i = 0; i < r->nr_left; i++)
 		r->places[i] = *side(&r->pairs[r->left[i]], cold);
 	pages = tiermem_migrate(r->places, r->nr_left, r->pairs[r->left[0]].huge,
-				r->tm->tiers[tier].nid, r->moved);
+				r->tm->tiers[tier].nid, r->refused);
 	count_migrated(r, pages, cold);
 	look_where(r, tier);
 	for (i = 0; i < r->nr_left; i++) {
 		if (r->arrived[i])
 			r->left[nr++] = r->left[i];
-		else if (!r->moved[i])
+		else if (r->refused[i])
 			refuse(r, r->left[i], cold);
 	}
 	r->stats.left += r->nr_left - nr;

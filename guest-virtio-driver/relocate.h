@@ -52,7 +52,7 @@ struct tiermem_relocation {
 	unsigned int nr_left;
 	u16 left[TIERMEM_RELOCATE_PAIRS];
 	struct tiermem_place places[TIERMEM_RELOCATE_PAIRS];
-	bool moved[TIERMEM_RELOCATE_PAIRS];	/* put on their way */
+	bool refused[TIERMEM_RELOCATE_PAIRS];	/* not even put on their way */
 	bool arrived[TIERMEM_RELOCATE_PAIRS];
 };
 
