@@ -4,6 +4,7 @@
 import re
 import time
 
+import exchange_kit
 import pebs_perf
 import programs
 import pytest
@@ -12,7 +13,7 @@ from tiers import MIB
 
 HOT, COLD = 48, 200  # MiB
 ROOM = 128 * MIB  # of the fast tier: HOT, a part of COLD, and what the kernel keeps free (50 MiB)
-LOG = "/tmp/heat"
+LOG, HELD = "/tmp/heat", "/tmp/held-log"
 SLOW_HOST = 240  # seconds for what takes five on an idle one
 TIERING = f"{tiers.SYSFS}/tiering"
 CPUS = {"6.1": "skylake", "6.12": "icelake"}
@@ -30,8 +31,8 @@ def machines():
 def start(kernel, **settings):
     machine = pebs_perf.machine(kernel, CPUS[kernel], **{
         "tiermem": True, "tiermem_options": "cpu-budget=1000", "fast": 512 * MIB, "slow": 768 * MIB, "cpus": 2,
-        "append": "no_timer_check", **settings})
-    machine.config.add += [programs.build("heat")]
+        "append": "no_timer_check", "modules": [exchange_kit.build_module(kernel)], **settings})
+    machine.config.add += [programs.build("heat"), *exchange_kit.build_programs()]
     machine.start()
     tiers.wait_probed(machine)
     # A kernel that moves pages by itself would be measured with us.
@@ -139,19 +140,44 @@ def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
     tiers.resize(guest, before)
 
 
+def unload(guest):
+    before = time.monotonic()
+    guest.run("rmmod virtio_tiermem", timeout=SLOW_HOST)
+    took = time.monotonic() - before
+    print(f"rmmod took {took:.2f} s")
+
+
+def load_again(guest):
+    guest.run("modprobe virtio_tiermem || insmod /lib/modules/$(uname -r)/*/virtio_tiermem.ko", timeout=SLOW_HOST)
+    tiers.wait_probed(guest, guest.console.count(" tier 1: node 1, "))
+    guest.run(f"echo 0 >/proc/sys/kernel/numa_balancing; cat {TIERING}/enabled")
+    tiers.wait_reached(guest)
+
+
 def test_unload_while_pages_move(guest):
     """Within two seconds on an idle host, and the program notices nothing; afterwards all begins again."""
     heat = Heat(guest)
     moved = counter(guest, "promoted")
     tiers.until(lambda: counter(guest, "promoted") > moved, lambda: "nothing is promoted", SLOW_HOST)
-    before = time.monotonic()
-    guest.run("rmmod virtio_tiermem", timeout=SLOW_HOST)
-    took = time.monotonic() - before
-    print(f"rmmod took {took:.2f} s")
-    guest.run("modprobe virtio_tiermem || insmod /lib/modules/$(uname -r)/*/virtio_tiermem.ko", timeout=SLOW_HOST)
-    tiers.wait_probed(guest, guest.console.count(" tier 1: node 1, "))
-    guest.run(f"echo 0 >/proc/sys/kernel/numa_balancing; cat {TIERING}/enabled")
-    tiers.wait_reached(guest)
+    unload(guest)
+    load_again(guest)
+    becomes_fast(heat)
+    heat.end()
+
+
+def test_unload_while_a_process_holds_its_lock(guest):
+    """The mmap lock of a process whose pages are being moved is held as long as the test likes: the driver goes before
+    it is given back."""
+    heat = Heat(guest)
+    guest.run(f"modprobe {exchange_kit.NAME}; rm -f /tmp/held {HELD}.status; mkfifo /tmp/held")
+    tiers.start(guest, f"hold-space $(pidof heat) $(echo {TIERING}/promoted) /tmp/held", HELD)
+    tiers.until(lambda: "held" in guest.run(f"cat {HELD}").output, lambda: guest.run(f"cat {HELD}").output, SLOW_HOST)
+    unload(guest)
+    assert tiers.finished(guest, HELD) is None, guest.run(f"cat {HELD}").output
+    guest.run(": >/tmp/held", timeout=SLOW_HOST)
+    tiers.until(lambda: tiers.finished(guest, HELD), lambda: "the lock is still held", SLOW_HOST)
+    guest.run(f"rmmod {exchange_kit.NAME}")
+    load_again(guest)
     becomes_fast(heat)
     heat.end()
 

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent / "exchange_test"
 DRIVER = paths.TOP / "guest-virtio-driver"
 SHARED = ["exchange*.[ch]", "exchange.mk", "kernel_symbols.[ch]", "leaf_entry.h", "relocate.[ch]", "migrate.[ch]",
           "residency.[ch]", "page_table.h", "spaces.h", "tiering.h", "sampler.h", "tiermem.h", "trace.h", "policy/policy.h",
-          "policy/range_set.h"]
+          "policy/budget.h", "policy/range_set.h"]
 NAME = "tiermem_exchange_test"
 
 

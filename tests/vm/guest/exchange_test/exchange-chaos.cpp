@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <thread>
 
+#include "crowd.hpp"
 #include "region.hpp"
 
 namespace {
@@ -23,7 +24,6 @@ using chaos::Region, chaos::Tally;
 constexpr int processes = 2, workers = 2;
 constexpr std::size_t base_pages = 1024, huge_pages = 3, huge_bytes = huge_pages * kit::huge_page;
 
-// Lives in memory that both processes share. Addresses are valid in the process that owns them.
 struct Shared {
     bool huge_only;
     std::atomic<bool> ended;
@@ -155,24 +155,9 @@ int main(int argc, char** argv) {
         fprintf(stderr, "usage: exchange-chaos SECONDS mixed|huge\n");
         return 2;
     }
-    void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        kit::fail("mmap");
-    shared = new (memory) Shared{};
+    shared = chaos::share<Shared>();
     shared->huge_only = strcmp(argv[2], "huge") == 0;
-    for (int process = 0; process < processes; ++process) {
-        const pid_t pid = fork();
-        if (pid < 0)
-            kit::fail("fork");
-        if (pid == 0) {
-            run_process(process);
-            _exit(0);
-        }
-    }
-    sleep(static_cast<unsigned>(strtoul(argv[1], nullptr, 10)));
-    shared->ended = true;
-    int worst = 0, status = 0;
-    while (wait(&status) > 0)
-        worst = status ? 2 : worst;
-    return worst;
+    return chaos::live_together(processes, shared->ended, run_process, [&] {
+        sleep(static_cast<unsigned>(strtoul(argv[1], nullptr, 10)));
+    });
 }

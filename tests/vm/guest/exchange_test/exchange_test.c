@@ -17,6 +17,7 @@
 
 #include "exchange.h"
 #include "exchange_test.h"
+#include "held_space.h"
 #include "hostile_plan.h"
 #include "kernel_symbols.h"
 
@@ -375,6 +376,8 @@ static long exchange_test_ioctl(struct file *file, unsigned int command, unsigne
 		return name_call(argument);
 	case EXCHANGE_TEST_PLAN:
 		return exchange_test_plan_call(argument);
+	case EXCHANGE_TEST_HOLD:
+		return exchange_test_hold_call(file, argument);
 	default:
 		return -ENOTTY;
 	}
@@ -382,7 +385,9 @@ static long exchange_test_ioctl(struct file *file, unsigned int command, unsigne
 
 static const struct file_operations exchange_test_operations = {
 	.owner = THIS_MODULE,
+	.open = exchange_test_open,
 	.unlocked_ioctl = exchange_test_ioctl,
+	.release = exchange_test_release,
 };
 
 static struct miscdevice exchange_test_device = {

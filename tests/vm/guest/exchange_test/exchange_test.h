@@ -68,5 +68,7 @@ struct exchange_test_plan {
 #define EXCHANGE_TEST_RUN _IOWR('x', 1, struct exchange_test_call)
 #define EXCHANGE_TEST_NAME _IOWR('x', 2, struct exchange_test_name)
 #define EXCHANGE_TEST_PLAN _IOWR('x', 3, struct exchange_test_plan)
+/* The argument is a pid, whose mmap lock is held for writing until the file is closed. */
+#define EXCHANGE_TEST_HOLD _IO('x', 4)
 
 #endif /* EXCHANGE_TEST_H */

@@ -71,14 +71,26 @@ public:
     void advise(std::size_t first, std::size_t count, int advice) {
         madvise(at(first), count * kit::page, advice); // may be refused: that is part of it
         if (advice == MADV_DONTNEED)
-            std::fill_n(generations_.begin() + static_cast<std::ptrdiff_t>(first), count, 0);
+            forget(first, count);
     }
 
     void map_anew() {
         if (mmap(memory_, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
             kit::fail("mmap");
         madvise(memory_, bytes_, size_ == kit::Size::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-        std::fill(generations_.begin(), generations_.end(), 0);
+        forget(0, pages());
+    }
+
+    // Nothing is mapped there for a moment.
+    void unmap(std::size_t first, std::size_t count) {
+        if (munmap(at(first), count * kit::page) != 0)
+            kit::fail("munmap");
+        std::this_thread::yield();
+        if (mmap(at(first), count * kit::page, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != at(first))
+            kit::fail("mmap");
+        madvise(at(first), count * kit::page, size_ == kit::Size::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+        forget(first, count);
     }
 
     // Read-only and back.
@@ -109,6 +121,11 @@ public:
     }
 
 private:
+    // The pages are zero now.
+    void forget(std::size_t first, std::size_t count) {
+        std::fill_n(generations_.begin() + static_cast<std::ptrdiff_t>(first), count, 0);
+    }
+
     [[nodiscard]] std::uint64_t* at(std::size_t index) const {
         return reinterpret_cast<std::uint64_t*>(memory_ + index * kit::page);
     }

@@ -3,8 +3,8 @@
 // tiering-chaos MIB END-FILE
 //
 // Two processes. Two workers in each have MIB of base pages and 6 MiB of huge ones, write and verify them (mostly a
-// quarter of them, which moves), and do to them what chaos::disturb() does, MADV_FREE, pins by vmsplice() and io_uring,
-// and process_vm_writev(). Two more threads have memory that KSM merges, and memory that is served by userfaultfd
+// quarter of them, which moves), and do to them what chaos::disturb() does, MADV_FREE, munmap(), pins by vmsplice() and
+// io_uring, and process_vm_writev(). Two more threads have memory that KSM merges, and memory that is served by userfaultfd
 // (missing pages by copy and, where the kernel can, by move; write protection). One reads all of it by
 // process_vm_readv(). All end when END-FILE is there. Prints for each process:
 //
@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <sys/uio.h>
 
+#include "crowd.hpp"
 #include "region.hpp"
 
 #ifndef UFFDIO_MOVE // since 6.8
@@ -36,7 +37,6 @@ constexpr int processes = 2, workers = 2;
 constexpr std::size_t huge_bytes = 3 * kit::huge_page;
 constexpr int visits = 200; // of pages between two disturbances
 
-// Lives in memory that both processes share. Addresses are valid in the process that owns them.
 struct Shared {
     std::size_t base_bytes;
     std::atomic<bool> ended;
@@ -110,7 +110,7 @@ void write_from_outside(const Region& region, std::size_t first) {
 void disturb(int process, Region& region, Random& random, Tally& tally) {
     const std::size_t first = random() % region.pages();
     const std::size_t count = std::min<std::size_t>(1 + random() % 32, region.pages() - first);
-    switch (random() % 8) {
+    switch (random() % 10) {
     case 0:
         return free_lazily(region, first, count, tally);
     case 1:
@@ -121,6 +121,8 @@ void disturb(int process, Region& region, Random& random, Tally& tally) {
         return pin_in_ring(region, first, count, tally);
     case 3:
         return write_from_outside(region, first);
+    case 4:
+        return region.unmap(first, count);
     default:
         return chaos::disturb(region, random, tally, false);
     }
@@ -316,25 +318,10 @@ int main(int argc, char** argv) {
         fprintf(stderr, "usage: tiering-chaos MIB END-FILE\n");
         return 2;
     }
-    void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        kit::fail("mmap");
-    shared = new (memory) Shared{};
+    shared = chaos::share<Shared>();
     shared->base_bytes = strtoul(argv[1], nullptr, 10) << 20;
-    for (int process = 0; process < processes; ++process) {
-        const pid_t pid = fork();
-        if (pid < 0)
-            kit::fail("fork");
-        if (pid == 0) {
-            run_process(process);
-            _exit(0);
-        }
-    }
-    while (access(argv[2], F_OK) != 0)
-        usleep(100000);
-    shared->ended = true;
-    int worst = 0, status = 0;
-    while (wait(&status) > 0)
-        worst = status ? 2 : worst;
-    return worst;
+    return chaos::live_together(processes, shared->ended, run_process, [&] {
+        while (access(argv[2], F_OK) != 0)
+            usleep(100000);
+    });
 }
