@@ -175,11 +175,11 @@ static u64 shrinking(const struct tiermem_tier *tier)
 /*
  * Free pages that wait on the CPUs' lists. What is demoted ends there: without
  * them the free pages seem to go and to come back, by hundreds, and pages are
- * moved for it.
+ * moved for it. A promotion gets only those of its own CPU.
  */
-static unsigned long on_cpu_lists(struct zone *zone)
+static u64 on_cpu_lists(struct zone *zone)
 {
-	unsigned long pages = 0;
+	u64 pages = 0;
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu)
@@ -193,7 +193,7 @@ static unsigned long on_cpu_lists(struct zone *zone)
  */
 static u64 zone_gives(struct zone *zone)
 {
-	unsigned long free = zone_page_state(zone, NR_FREE_PAGES) + on_cpu_lists(zone);
+	unsigned long free = zone_page_state(zone, NR_FREE_PAGES);
 	unsigned long keeps = low_wmark_pages(zone) + zone->nr_reserved_highatomic +
 			      zone->lowmem_reserve[MAX_NR_ZONES - 1];
 
@@ -228,11 +228,13 @@ static void measure_fast(const struct tiermem_tier *tier, struct tm_epoch_input 
 {
 	u64 used = node_pages(tier->nid, NR_ANON_MAPPED) + node_pages(tier->nid, NR_FILE_MAPPED);
 	u64 spare = node_sum(tier->nid, zone_gives), less = shrinking(tier);
+	u64 waiting = node_sum(tier->nid, on_cpu_lists);
 	u64 reserve = clamp_t(u64, PFN_PHYS(tier->size) >> RESERVE_SHIFT,
 			      RESERVE_MIN, RESERVE_MAX);
 
-	input->fast_quota = PFN_PHYS(used + spare - min(used + spare, less));
+	input->fast_quota = PFN_PHYS(used + spare + waiting - min(used + spare + waiting, less));
 	input->fast_free = PFN_PHYS(spare - min(spare, less));
+	input->fast_waiting = PFN_PHYS(waiting);
 	input->fast_free_huge = PFN_PHYS(node_sum(tier->nid, zone_huge));
 	input->fast_reserve = less ? 0 : min(reserve, input->fast_quota / 8);
 }
@@ -473,7 +475,7 @@ unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
 		sum += moved;
 	}
 	mutex_unlock(&t->lock);
-	trace_tiermem_make_room(pages, sum);
+	trace_tiermem_make_room(TM_TIER_FAST, pages, sum);
 	return sum;
 }
 

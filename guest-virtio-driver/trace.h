@@ -13,23 +13,30 @@
 
 #include "policy/policy.h"
 
-/* The host has set a quota (or the driver has read the first one). */
-TRACE_EVENT(tiermem_quota,
-	TP_PROTO(unsigned int tier, unsigned long requested,
-		 unsigned long actual),
-	TP_ARGS(tier, requested, actual),
+/* Of a tier: what somebody wants, and what there is or was got. */
+DECLARE_EVENT_CLASS(tiermem_amount,
+	TP_PROTO(unsigned int tier, unsigned long want, unsigned long got),
+	TP_ARGS(tier, want, got),
 	TP_STRUCT__entry(
 		__field(unsigned int, tier)
-		__field(unsigned long, requested)
-		__field(unsigned long, actual)
+		__field(unsigned long, want)
+		__field(unsigned long, got)
 	),
 	TP_fast_assign(
 		__entry->tier = tier;
-		__entry->requested = requested;
-		__entry->actual = actual;
+		__entry->want = want;
+		__entry->got = got;
 	),
+	TP_printk("tier=%u want=%lu got=%lu", __entry->tier, __entry->want,
+		  __entry->got)
+);
+
+/* The host has set a quota (or the driver has read the first one). */
+DEFINE_EVENT_PRINT(tiermem_amount, tiermem_quota,
+	TP_PROTO(unsigned int tier, unsigned long want, unsigned long got),
+	TP_ARGS(tier, want, got),
 	TP_printk("tier=%u requested=%lu actual=%lu", __entry->tier,
-		  __entry->requested, __entry->actual)
+		  __entry->want, __entry->got)
 );
 
 /* Pages were taken out of the kernel; effort as in enum tiermem_effort. */
@@ -114,21 +121,11 @@ TRACE_EVENT(tiermem_state,
 );
 
 /* The guest was out of memory and got pages back. */
-TRACE_EVENT(tiermem_oom,
-	TP_PROTO(unsigned int tier, unsigned long want, unsigned long reclaimed),
-	TP_ARGS(tier, want, reclaimed),
-	TP_STRUCT__entry(
-		__field(unsigned int, tier)
-		__field(unsigned long, want)
-		__field(unsigned long, reclaimed)
-	),
-	TP_fast_assign(
-		__entry->tier = tier;
-		__entry->want = want;
-		__entry->reclaimed = reclaimed;
-	),
+DEFINE_EVENT_PRINT(tiermem_amount, tiermem_oom,
+	TP_PROTO(unsigned int tier, unsigned long want, unsigned long got),
+	TP_ARGS(tier, want, got),
 	TP_printk("tier=%u want=%lu reclaimed=%lu", __entry->tier,
-		  __entry->want, __entry->reclaimed)
+		  __entry->want, __entry->got)
 );
 
 /* An epoch of the policy core: what it saw, and how many pages were moved. */
@@ -196,18 +193,9 @@ TRACE_EVENT(tiermem_move,
 );
 
 /* The fast tier shrinks: cold pages made room. */
-TRACE_EVENT(tiermem_make_room,
-	TP_PROTO(unsigned long want, unsigned long moved),
-	TP_ARGS(want, moved),
-	TP_STRUCT__entry(
-		__field(unsigned long, want)
-		__field(unsigned long, moved)
-	),
-	TP_fast_assign(
-		__entry->want = want;
-		__entry->moved = moved;
-	),
-	TP_printk("want=%lu moved=%lu", __entry->want, __entry->moved)
+DEFINE_EVENT(tiermem_amount, tiermem_make_room,
+	TP_PROTO(unsigned int tier, unsigned long want, unsigned long got),
+	TP_ARGS(tier, want, got)
 );
 
 #endif /* TIERMEM_TRACE_H */

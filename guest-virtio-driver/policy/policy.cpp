@@ -62,9 +62,11 @@ void rank_spaces(tm_policy& p) {
     p.ranking.cut_at(p.quota_pages);
 }
 
+uint64_t all_free(const tm_epoch_input& in) { return sat_add(in.fast_free, in.fast_waiting) >> kPageShift; }
+
 // What new pages took since the last epoch, remembered for some.
 void note_demand(tm_policy& p, const tm_epoch_input& in) {
-    const uint64_t taken = p.last_ns == 0 ? 0 : sat_sub(p.free_expected, in.fast_free >> kPageShift);
+    const uint64_t taken = p.last_ns == 0 ? 0 : sat_sub(p.free_expected, all_free(in));
     const uint64_t made = in.new_bytes >> kPageShift;
     const uint64_t seen = taken > made ? taken : made;
     const uint64_t faded = p.demand - p.demand / 8;
@@ -87,8 +89,9 @@ Terms make_terms(const tm_policy& p, const tm_epoch_input& in, uint64_t length_n
     terms.budget = mul_div(bandwidth, length_ns, kSecond) >> kPageShift;
     const uint64_t free_pages = in.fast_free >> kPageShift;
     const uint64_t reserve = wanted_reserve(p, in);
-    terms.free_pages = sat_sub(free_pages, reserve);
-    terms.short_pages = sat_sub(reserve, free_pages);
+    const uint64_t spare = sat_sub(all_free(in), reserve);
+    terms.free_pages = spare < free_pages ? spare : free_pages;
+    terms.short_pages = sat_sub(reserve, all_free(in));
     terms.huge_pages = in.fast_free_huge >> kPageShift;
     terms.copy_heat = horizon(p).copy_heat;
     return terms;
@@ -322,7 +325,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     result->uncertain_milli = p.ranking.uncertain_milli();
     result->fast_milli = p.epoch_known == 0 ? 0 : static_cast<uint32_t>(p.epoch_fast * 1000 / p.epoch_known);
     result->samples = p.epoch_samples;
-    p.free_expected = input->fast_free >> kPageShift;
+    p.free_expected = all_free(*input);
     start_epoch(p, input->now_ns);
     return 0;
 }

@@ -96,6 +96,8 @@ struct tm_epoch_input {
 	uint64_t fast_quota;   /* bytes of tier 0 that user pages may use */
 	uint64_t fast_free;    /* bytes of tier 0 a promotion could take now ... */
 	uint64_t fast_free_huge; /* ... and those of them that are whole 2 MiB */
+	uint64_t fast_waiting; /* bytes that are free, but that a promotion may not get:
+				  they count for the reserve only */
 	uint64_t fast_reserve; /* bytes of fast_free to keep for new pages;
 				* more is kept while more is being taken */
 	uint64_t new_bytes;    /* user memory that came into being since the last

@@ -441,6 +441,30 @@ Test(policy, scattered_room_is_none_for_a_huge_folio) {
     cr_assert_geq(demoted, 512U);
 }
 
+// What is free and cannot be had makes up the reserve, and is no room for promotions.
+Test(policy, pages_that_wait_are_a_reserve_only) {
+    for (const uint64_t waiting : {uint64_t{0}, 2 * kMiB}) {
+        Fixture f;
+        tm_policy_space_add(f.policy, 1, 0);
+        f.machine.map(1, kHeap, 4 * 512, true);
+        f.machine.map(1, kHeap + 16 * kMiB, 512, false);
+        f.input.fast_quota = 4 * 512 * 4096;
+        f.input.fast_waiting = waiting;
+        f.input.fast_reserve = kMiB;
+        uint64_t promoted = 0;
+        uint64_t demoted = 0;
+        for (int e = 0; e < 8; e++) {
+            f.samples(1, kHeap + 16 * kMiB, 2 * kMiB, 5000);
+            f.samples(1, kHeap, 8 * kMiB, 500);
+            const tm_epoch_result r = f.epoch();
+            promoted += r.promote_pages;
+            demoted += r.demote_pages;
+        }
+        cr_assert_eq(f.fast_in(1, kHeap + 16 * kMiB, 2 * kMiB), 512U);
+        cr_assert_eq(demoted, promoted + (waiting == 0 ? 256 : 0), "%lu up, %lu down", promoted, demoted);
+    }
+}
+
 Test(policy, refused_pages_are_not_proposed_again_soon) {
     Fixture f;
     tm_policy_space_add(f.policy, 1, 0);
