@@ -123,6 +123,11 @@ def counters(machine):
     return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.M)}
 
 
+def growth(before, after, names):
+    """{name: by how much} of two counters(), for those that the guest's kernel has: the debug kernel counts no events."""
+    return {name: after[name] - before[name] for name in names if name in after}
+
+
 def settled(machine):
     """Counters once nothing is isolated any more."""
     def isolated():
