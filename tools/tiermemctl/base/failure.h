@@ -47,7 +47,7 @@ public:
     // Throws the failure if there is no value.
     [[nodiscard]] const T& value() const {
         if (!*this)
-            throw failure();
+            throw Failure(failure());
         return std::get<T>(held_);
     }
 

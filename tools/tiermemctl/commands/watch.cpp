@@ -33,7 +33,7 @@ std::string time_of(const json& event) {
     const auto seconds = when.value("seconds", json(0)),
                micros = when.value("microseconds", json(0));
     const auto since_epoch = seconds.is_number_integer() ? seconds.get<int64_t>() : 0;
-    const std::time_t whole = static_cast<std::time_t>(since_epoch);
+    const auto whole = static_cast<std::time_t>(since_epoch);
     std::tm local{};
     localtime_r(&whole, &local);
     return fmt::format("{:%H:%M:%S}.{:03}", local,
@@ -82,7 +82,7 @@ private:
     void start(const MachinePtr& machine);
     void event(const Machine& machine, const json& event);
     void notice(const std::string& machine, const char* what, const std::string& why);
-    void print(const std::string& machine, const json& event, const std::string& text);
+    void print(const std::string& machine, const json& message, const std::string& text);
 
     WatchOptions options_;
     Finder finder_;
