@@ -111,14 +111,16 @@ static inline struct tiermem_space tiermem_new_space(struct mm_struct *mm)
 	};
 }
 
-/*
- * Take the mmap lock for reading, but wait a few milliseconds at most: its owner
- * may hold it for seconds, and who unloads the driver would wait as long.
- * *@patience is for all locks of a batch together: TIERMEM_PATIENCE at first.
- */
+/* How often a lock is waited for, and how long each time, at least. */
 #define TIERMEM_PATIENCE 16
 #define TIERMEM_PAUSE_US 500
 
+/*
+ * Take the mmap lock for reading, but wait a few milliseconds at most: its owner
+ * may hold it for seconds, and who unloads the driver would wait as long. False:
+ * not taken. *@patience, TIERMEM_PATIENCE at first, is for all locks that one call
+ * of the exchanger or of the migration takes. May sleep.
+ */
 static inline bool tiermem_lock_space(struct mm_struct *mm, unsigned int *patience)
 {
 	might_sleep();

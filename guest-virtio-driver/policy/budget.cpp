@@ -7,7 +7,7 @@
 namespace tiermem {
 namespace {
 
-constexpr uint64_t kSlotNs = 250000000;
+constexpr uint64_t kSlotNs = uint64_t{1000000000} * TM_BUDGET_SECONDS / (TM_BUDGET_SLOTS - 1);
 
 // Forget what was spent more than ten seconds ago.
 void advance(tm_budget& budget, uint64_t now_ns) {

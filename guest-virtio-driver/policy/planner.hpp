@@ -21,7 +21,7 @@ struct Goal {
     uint64_t promote_only; // pages that take free room
     uint64_t pairs;
     uint64_t huge_room;    // of promote_only, what 2 MiB folios find room in ...
-    uint64_t huge_short;   // ... and pages whose room they may get instead
+    uint64_t huge_short;   // ... and pages that may be demoted for them where it lies scattered
     uint16_t promote_from; // ranks at or above, hottest first
     uint16_t demote_upto;  // ranks at or below, coldest first
 };

@@ -98,7 +98,7 @@ struct tm_epoch_input {
 	uint64_t fast_free_huge; /* ... and those of them that are whole 2 MiB */
 	uint64_t fast_waiting; /* bytes that are free, but that a promotion may not get:
 				  they count for the reserve only */
-	uint64_t fast_reserve; /* bytes of fast_free to keep for new pages;
+	uint64_t fast_reserve; /* bytes of what is free to keep for new pages;
 				* more is kept while more is being taken */
 	uint64_t new_bytes;    /* user memory that came into being since the last
 				* epoch, on any tier; 0 where not known */

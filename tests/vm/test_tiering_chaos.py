@@ -122,15 +122,18 @@ def check_dying_cpus(machine):
     """6.12 counts the scheduler's server for fair tasks among what runs on a CPU, and stops it only after having checked
     that nothing but the stopper runs there any more (sched_cpu_dying()): now and then it complains. Of such complaints
     each must name the stopper alone; any other task would be left behind on a dead CPU."""
+    complained = machine.console.count("Dying CPU not properly vacated!")
     left = re.findall(r"CPU\d+ enqueued tasks \((\d+) total\):((?:\n.*\tpid: .*)*)", machine.console)
     print(f"{len(left)} complaints of the scheduler's own server")
+    assert len(left) >= complained
     for total, tasks in left:
         names = re.findall(r"name: (.*)", tasks)
         assert total == "2" and len(names) == 1 and names[0].startswith("migration/"), tasks
 
 
 def chaos(machine, seconds):
-    machine.known_complaint = "sched_cpu_dying"
+    if machine.config.kernel != "6.1":  # that has no such server
+        machine.known_complaint = "sched_cpu_dying"
     tiers.wait_probed(machine)
     before = tiers.settled(machine)
     machine.run(BACKGROUND, timeout=PATIENCE)

@@ -404,41 +404,27 @@ Test(policy, huge_folios_move_whole) {
     cr_assert_eq(f.fast_in(1, base + 8 * kMiB, 4 * kMiB), 1024U);
 }
 
+// Free pages that lie scattered are no room for 2 MiB: more is made, as where none are free.
 Test(policy, base_pages_make_room_for_a_huge_folio) {
-    Fixture f;
-    tm_policy_space_add(f.policy, 1, 0);
-    const uint64_t base = 0x7f0000000000;
-    f.machine.map(1, base, 8 * 512, true);
-    f.machine.map(1, base + 16 * kMiB, 512, false);
-    f.machine.huge.insert({1, (base + 16 * kMiB) / (2 * kMiB)});
-    f.input.fast_quota = 8 * 512 * 4096;
-    for (int e = 0; e < 8; e++) {
-        f.samples(1, base + 16 * kMiB, 2 * kMiB, 5000);
-        f.samples(1, base, 16 * kMiB, 500);
-        f.epoch();
+    for (const bool scattered : {false, true}) {
+        Fixture f;
+        f.scattered = scattered;
+        tm_policy_space_add(f.policy, 1, 0);
+        const uint64_t base = 0x7f0000000000;
+        f.machine.map(1, base, (scattered ? 6 : 8) * 512, true);
+        f.machine.map(1, base + 16 * kMiB, 512, false);
+        f.machine.huge.insert({1, (base + 16 * kMiB) / (2 * kMiB)});
+        f.input.fast_quota = 8 * 512 * 4096;
+        uint64_t demoted = 0;
+        for (int e = 0; e < 8; e++) {
+            f.samples(1, base + 16 * kMiB, 2 * kMiB, 5000);
+            f.samples(1, base, (scattered ? 12 : 16) * kMiB, 500);
+            demoted += f.epoch().demote_pages;
+        }
+        cr_assert_eq(f.fast_in(1, base + 16 * kMiB, 2 * kMiB), 512U);
+        cr_assert_geq(demoted, 512U);
+        cr_assert_leq(f.machine.fast.size(), 8 * 512U);
     }
-    cr_assert_eq(f.fast_in(1, base + 16 * kMiB, 2 * kMiB), 512U);
-    cr_assert_leq(f.machine.fast.size(), 8 * 512U);
-}
-
-// Free pages that lie scattered are no room for 2 MiB: more is made, of base pages.
-Test(policy, scattered_room_is_none_for_a_huge_folio) {
-    Fixture f;
-    f.scattered = true;
-    tm_policy_space_add(f.policy, 1, 0);
-    const uint64_t base = 0x7f0000000000;
-    f.machine.map(1, base, 6 * 512, true);
-    f.machine.map(1, base + 16 * kMiB, 512, false);
-    f.machine.huge.insert({1, (base + 16 * kMiB) / (2 * kMiB)});
-    f.input.fast_quota = 8 * 512 * 4096;
-    uint64_t demoted = 0;
-    for (int e = 0; e < 8; e++) {
-        f.samples(1, base + 16 * kMiB, 2 * kMiB, 5000);
-        f.samples(1, base, 12 * kMiB, 500);
-        demoted += f.epoch().demote_pages;
-    }
-    cr_assert_eq(f.fast_in(1, base + 16 * kMiB, 2 * kMiB), 512U);
-    cr_assert_geq(demoted, 512U);
 }
 
 // What is free and cannot be had makes up the reserve, and is no room for promotions.
