@@ -26,7 +26,7 @@ struct Level {
     uint32_t average;   // per epoch, long memory
     uint32_t spread;    // standard deviation of the counts, beyond what chance explains
     uint32_t usual[2];  // `spread` as of the end of the two epochs before
-    uint16_t age;       // epochs since the last believed change
+    uint16_t age;       // epochs since the last believed change, by their nominal length
 
     static constexpr uint16_t kLongEpochs = 32; // memory of `average` and `spread`
     static constexpr uint16_t kShortEpochs = 8; // the same while young
@@ -44,14 +44,16 @@ struct Level {
     // More than is usual by over a quarter: something else may have come on top.
     [[nodiscard]] constexpr bool raised() const { return sat_sub(before[0], average) > average / 4; }
 
-    // End of epoch. `weight` is what one sample stands for. True on a change.
-    constexpr bool settle(uint32_t weight) {
+    // End of epoch. `weight` is what one sample stands for. An epoch that took
+    // as long as `epochs` of them has a mean of their counts in `now`: as certain
+    // and as old as so many. True on a change.
+    constexpr bool settle(uint32_t weight, uint32_t epochs = 1) {
         if (quiet())
-            return fade(weight);
+            return fade(weight, epochs);
         const uint32_t middle = median3(now, before[0], before[1]);
-        const uint64_t chance = uint64_t{middle > average ? middle : average} * weight; // variance
+        const uint64_t chance = of_mean(uint64_t{middle > average ? middle : average} * weight, epochs); // variance
         const bool changed = differs(middle, chance);
-        learn(chance);
+        learn(chance, epochs);
         if (changed) {
             average = middle;
             age = 0;
@@ -122,39 +124,51 @@ struct Level {
     [[nodiscard]] constexpr uint32_t memory() const {
         return age < kShortEpochs ? kShortEpochs : (age < kLongEpochs ? age : kLongEpochs);
     }
+    // What `epochs` count of the memory: one of so many parts.
+    [[nodiscard]] constexpr uint32_t parts_of_memory(uint32_t epochs) const {
+        if (epochs == 1)
+            return memory();
+        return epochs < memory() ? memory() / epochs : 1;
+    }
     // From the average by more than three standard deviations.
     [[nodiscard]] constexpr bool differs(uint32_t count, uint64_t chance) const {
         const uint32_t third = (count > average ? count - average : average - count) / 3;
         return third > usual[1] && uint64_t{third} * third > chance;
     }
-    constexpr void learn(uint64_t chance) {
+    // Nearly all epochs are single: no division for them.
+    [[nodiscard]] static constexpr uint64_t of_mean(uint64_t variance, uint32_t epochs) {
+        return epochs == 1 ? variance : variance / epochs;
+    }
+    // Just after a change by one only: the next epoch is what confirms it.
+    constexpr void grow_older(uint32_t epochs) { age = sat_add(age, age == 0 ? uint16_t{1} : clamp_u16(epochs)); }
+    constexpr void learn(uint64_t chance, uint32_t epochs) {
         const uint32_t off = now > average ? now - average : average - now;
         const uint64_t squares = uint64_t{spread} * spread;
         const uint64_t square = sat_sub(uint64_t{off} * off, chance);
-        const uint32_t epochs = memory();
+        const uint32_t parts = parts_of_memory(epochs);
         usual[1] = usual[0];
         usual[0] = spread;
-        spread = sqrt_about(square > squares ? squares + (square - squares) / epochs
-                                             : squares - (squares - square) / epochs);
-        average = now > average ? average + off / epochs : average - off / epochs;
+        spread = sqrt_about(square > squares ? squares + (square - squares) / parts
+                                             : squares - (squares - square) / parts);
+        average = now > average ? average + off / parts : average - off / parts;
         // Division rounds down: less than one a memory would stay for ever.
-        if (now == 0 && average < epochs)
+        if (now == 0 && average < parts)
             average = 0;
-        age = sat_add<uint16_t>(age, 1);
+        grow_older(epochs);
     }
     // settle() for a range without accesses, in a few instructions: the square
     // root of learn() to its first order.
-    constexpr bool fade(uint32_t weight) {
-        age = sat_add<uint16_t>(age, 1);
+    constexpr bool fade(uint32_t weight, uint32_t epochs) {
+        grow_older(epochs);
         if ((average | spread) == 0)
             return false;
         // Three empty counts are as certain as one with a third of the variance.
-        const bool changed = differs(0, uint64_t{average} * weight / 3);
-        const uint32_t epochs = memory();
-        average = changed || average <= weight / 8 || average < epochs ? 0 : average - average / epochs;
+        const bool changed = differs(0, of_mean(uint64_t{average} * weight / 3, epochs));
+        const uint32_t parts = parts_of_memory(epochs);
+        average = changed || average <= weight / 8 || average < parts ? 0 : average - average / parts;
         usual[1] = usual[0];
         usual[0] = spread;
-        spread -= sat_sub(spread, average) / (2 * epochs);
+        spread -= sat_sub(spread, average) / (2 * parts);
         if (changed)
             age = 0;
         // The habit of a burst that comes rarely is kept for long, if it is one.

@@ -32,7 +32,7 @@ uint64_t epoch_ns(const tm_policy& p) { return uint64_t{p.config.epoch_ms} * 100
 Horizon horizon(const tm_policy& p) {
     const uint32_t epochs = p.config.horizon_ms / p.config.epoch_ms;
     const uint64_t accesses_256 = uint64_t{p.config.move_cost_ns} * 256 / p.config.access_gain_ns;
-    return {epochs, accesses_256 / epochs + 1, p.weight};
+    return {epochs, accesses_256 / epochs + 1, p.weight, p.epochs};
 }
 
 uint32_t sample_weight(const tm_policy& p) {
@@ -40,13 +40,14 @@ uint32_t sample_weight(const tm_policy& p) {
 }
 
 void settle_trees(tm_policy& p, uint64_t length_ns, tm_epoch_result& result) {
-    const uint64_t scale = mul_div(epoch_ns(p), 65536, length_ns);
+    const EpochLength length = EpochLength::of(epoch_ns(p), length_ns);
     p.weight = sample_weight(p);
+    p.epochs = length.epochs;
     for (uint32_t i = 0; i < p.spaces.top(); i++) {
         Space* space = p.spaces.slot(i);
         if (space == nullptr)
             continue;
-        const TreeChange change = space->tree.settle(p.weight, clamp_u32(scale));
+        const TreeChange change = space->tree.settle(p.weight, length);
         result.changes += change.changes;
         p.stats.merges += change.merges;
         p.stats.details_dropped += change.details_dropped;

@@ -16,8 +16,6 @@ constexpr unsigned kTopBits = 16;
 constexpr uint8_t kEvenEpochs = 120;
 // Epochs without heat after which a range may be merged.
 constexpr uint16_t kColdEpochs = 4;
-// The `scale` of an epoch of nominal length.
-constexpr uint32_t kWholeEpoch = 65536;
 
 constexpr uint8_t older(uint8_t age) { return age >= 254 ? age : static_cast<uint8_t>(age + 1); }
 } // namespace
@@ -304,16 +302,16 @@ void grow_older(Node& n) {
 }
 } // namespace
 
-[[gnu::always_inline]] inline void RangeTree::settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change) {
+[[gnu::always_inline]] inline void RangeTree::settle_leaf(Node& n, uint32_t weight, const EpochLength& length, TreeChange& change) {
     if (!n.level.quiet()) {
         heard_ = sat_add(heard_, n.level.now);
-        if (scale != kWholeEpoch)
-            n.level.now = clamp_u32((uint64_t{n.level.now} * scale) >> 16);
+        if (length.scale != EpochLength::kWhole)
+            n.level.now = clamp_u32((uint64_t{n.level.now} * length.scale) >> 16);
         // What comes in bursts is ranked by its last counts too.
         if (n.level.spread > n.level.average / 2)
             n.ranked = kUnranked;
     }
-    if (n.level.settle(weight)) {
+    if (n.level.settle(weight, length.epochs)) {
         change.changes++;
         n.ranked = kUnranked;
     }
@@ -336,12 +334,12 @@ void RangeTree::settle_detail(Node& n, uint32_t weight, TreeChange& change) {
     }
 }
 
-TreeChange RangeTree::settle(uint32_t weight, uint32_t scale) {
+TreeChange RangeTree::settle(uint32_t weight, const EpochLength& length) {
     TreeChange change{};
     any_due_ = false;
     for (Node& n : *this)
         if (n.leaf())
-            settle_leaf(n, weight, scale, change);
+            settle_leaf(n, weight, length, change);
     fit_cache();
     change.merges = merge_cold(weight) + merge_for_room();
     change.details_dropped += drop_details_for_room();

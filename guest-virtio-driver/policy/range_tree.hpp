@@ -59,6 +59,19 @@ struct Node {
     [[nodiscard]] uint64_t spread() const { return walk_age != 255 && present_pages > 0 ? present_pages : pages(); }
 };
 
+// How long an epoch took, by the nominal length of one.
+struct EpochLength {
+    static constexpr uint32_t kWhole = 65536;
+
+    uint32_t scale = kWhole; // brings its counts to the nominal length (16.16 fixed point)
+    uint32_t epochs = 1;     // that it counts as, at least 1
+
+    static constexpr EpochLength of(uint64_t nominal_ns, uint64_t ns) {
+        const uint64_t epochs = (ns + nominal_ns / 2) / nominal_ns;
+        return {clamp_u32(mul_div(nominal_ns, kWhole, ns)), epochs == 0 ? 1 : clamp_u32(epochs)};
+    }
+};
+
 // What one epoch did to a tree.
 struct TreeChange {
     uint32_t changes;
@@ -99,9 +112,8 @@ class RangeTree {
         return true;
     }
 
-    // End of epoch; `weight` is what a typical sample stands for now, `scale`
-    // brings counts to the nominal length of an epoch (16.16 fixed point).
-    TreeChange settle(uint32_t weight, uint32_t scale);
+    // End of epoch; `weight` is what a typical sample stands for now.
+    TreeChange settle(uint32_t weight, const EpochLength& length);
 
     // Find all ranks anew at the next ranking.
     void unrank();
@@ -177,7 +189,7 @@ class RangeTree {
     uint32_t merge_for_room();
     uint32_t drop_details_for_room();
     void make_detail(uint16_t i);
-    void settle_leaf(Node& n, uint32_t weight, uint32_t scale, TreeChange& change);
+    void settle_leaf(Node& n, uint32_t weight, const EpochLength& length, TreeChange& change);
     void settle_detail(Node& n, uint32_t weight, TreeChange& change);
     void fit_cache();
     // Windows that are neighbours never collide; far ones are spread by what is

@@ -109,9 +109,9 @@ namespace {
 // The ranks of a leaf without detail are found anew when they may have changed:
 // while it is young, when its average has moved by half a rank (two ranks, while
 // nothing is heard of it), and in every eighth epoch, as certainty grows.
-bool is_stale(const Node& node) {
+bool is_stale(const Node& node, const Horizon& horizon) {
     const Level& level = node.level;
-    if (node.ranked == kUnranked || (level.age & 7U) == 0 || level.age < Level::kShortEpochs)
+    if (node.ranked == kUnranked || (level.age & 7U) < horizon.passed || level.age < Level::kShortEpochs)
         return true;
     const uint32_t apart = level.average > node.ranked ? level.average - node.ranked : node.ranked - level.average;
     return apart > node.ranked >> (level.quiet() ? 3U : 5U);
@@ -141,7 +141,7 @@ bool is_stale(const Node& node) {
 }
 
 [[gnu::always_inline]] inline void Ranking::add_plain(Space& space, Node& node, const Horizon& horizon) {
-    if (is_stale(node))
+    if (is_stale(node, horizon))
         rank_leaf(space, node, horizon);
     const uint32_t slow = sat_sub(node.present_pages, node.fast_pages);
     space.fast_pages += node.fast_pages;

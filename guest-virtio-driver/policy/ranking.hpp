@@ -32,6 +32,7 @@ struct Horizon {
     uint32_t epochs;
     uint64_t copy_heat;
     uint32_t weight; // accesses that a sample stands for now
+    uint32_t passed; // epochs of nominal length since the last ranking
 };
 
 // Ranks of the pages of one leaf. For a leaf without detail code is ignored.

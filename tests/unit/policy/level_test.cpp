@@ -41,6 +41,49 @@ Test(level, a_rise_is_believed_with_the_second_epoch_and_counted_on_with_the_thi
     cr_assert_gt(level.confident(kWeight), 60000U);
 }
 
+Test(level, a_long_epoch_makes_it_as_old_and_as_certain_as_short_ones) {
+    Level one = steady(100000, 3);
+    Level two = one;
+    for (int e = 0; e < 9; e++) {
+        epoch(one, 100000);
+        epoch(one, 100000);
+        two.now = 100000;
+        cr_assert_not(two.settle(kWeight, 2));
+    }
+    cr_assert_eq(two.age, one.age);
+    cr_assert_eq(two.error(kWeight), one.error(kWeight));
+    cr_assert_eq(two.average, one.average);
+}
+
+Test(level, a_long_epoch_after_a_change_confirms_it_only) {
+    Level level = steady(100000, 20);
+    cr_assert_not(epoch(level, 10));
+    cr_assert(epoch(level, 10));
+    level.now = 10;
+    cr_assert_not(level.settle(kWeight, 8));
+    cr_assert_eq(level.age, 1);
+    level.now = 10;
+    cr_assert_not(level.settle(kWeight, 8));
+    cr_assert_eq(level.age, 9);
+}
+
+Test(level, a_long_epoch_moves_the_average_as_far_as_short_ones_and_not_beyond_its_count) {
+    Level level = steady(6400, 40);
+    level.now = 6400 - 320; // within chance of samples of 100
+    level.settle(kWeight, 8);
+    cr_assert_eq(level.average, 6400U - 320 / 4, "8 of a memory of 32");
+    level.now = 6400 - 320;
+    level.settle(kWeight, 1000);
+    cr_assert_eq(level.average, 6400U - 320);
+}
+
+Test(level, a_long_empty_epoch_fades_as_much_as_short_ones) {
+    Level level = steady(3200, 40);
+    level.before[0] = level.before[1] = 0;
+    cr_assert_not(level.settle(16000, 8));
+    cr_assert_eq(level.average, 2400U);
+}
+
 Test(level, one_burst_is_not_believed) {
     Level level = steady(0, 20);
     cr_assert_not(epoch(level, 1000000));

@@ -38,7 +38,7 @@ struct Fixture {
     }
     const Ranking& rank() {
         ranking->clear();
-        ranking->add(space, {120, 300, 1});
+        ranking->add(space, {120, 300, 1, 1});
         return *ranking;
     }
 

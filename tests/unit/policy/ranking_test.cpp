@@ -20,7 +20,7 @@ Node node_with(uint32_t average, uint16_t age) {
     return n;
 }
 
-constexpr Horizon kHorizon{120, 300, 100};
+constexpr Horizon kHorizon{120, 300, 100, 1};
 } // namespace
 
 Test(rank, clamps) {
@@ -121,7 +121,7 @@ uint32_t uncertain_with(uint8_t code, unsigned tier) {
     auto ranking = std::make_unique<Ranking>();
     for (int e = 0; e < 2; e++) {
         ranking->clear();
-        ranking->add(*space, {120, 300, 100});
+        ranking->add(*space, {120, 300, 100, 1});
         ranking->cut_at(kPages);
     }
     const uint32_t uncertain = ranking->uncertain_milli();

@@ -10,7 +10,6 @@
 using namespace tiermem;
 
 namespace {
-constexpr uint32_t kScale = 65536;
 constexpr uint64_t kHeap = 0x555500000000;
 
 struct Fixture {
@@ -22,7 +21,7 @@ struct Fixture {
     ~Fixture() { std::free(memory); }
     void check() const { cr_assert_eq(tree.validate(), 0, "invariant %d", tree.validate()); }
     TreeChange settle(uint32_t weight = 100) {
-        const TreeChange change = tree.settle(weight, kScale);
+        const TreeChange change = tree.settle(weight, EpochLength{});
         check();
         return change;
     }
@@ -232,8 +231,19 @@ Test(tree, forget) {
 Test(tree, counts_are_brought_to_the_nominal_epoch) {
     Fixture f;
     f.tree.record(kHeap, 1000, 1, f.rng);
-    f.tree.settle(100, kScale / 2);
+    f.tree.settle(100, EpochLength{EpochLength::kWhole / 2, 2});
     cr_assert_eq(f.tree.node(f.tree.find(kHeap)).level.before[0], 500U);
+}
+
+Test(tree, an_epoch_counts_as_so_many_of_nominal_length) {
+    cr_assert_eq(EpochLength::of(500, 500).epochs, 1U);
+    cr_assert_eq(EpochLength::of(500, 500).scale, EpochLength::kWhole);
+    cr_assert_eq(EpochLength::of(500, 749).epochs, 1U);
+    cr_assert_eq(EpochLength::of(500, 750).epochs, 2U);
+    cr_assert_eq(EpochLength::of(500, 1000).scale, EpochLength::kWhole / 2);
+    cr_assert_eq(EpochLength::of(500, 1).epochs, 1U, "a short one is one");
+    cr_assert_eq(EpochLength::of(500, ~uint64_t{0} / 2).scale, 0U);
+    cr_assert_eq(EpochLength::of(500, ~uint64_t{0} / 2).epochs, 0xffffffffU);
 }
 
 Test(tree, counts_saturate) {
