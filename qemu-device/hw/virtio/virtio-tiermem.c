@@ -263,9 +263,15 @@ void virtio_tiermem_poll_stats(VirtIOTiermem *s)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(s);
 
-    if (!s->stats_elem || !vdev->vm_running) {
+    if (!s->stats_elem) {
         return;
     }
+    /* What a machine that stands still has in its memory stays as it is. */
+    if (!vdev->vm_running) {
+        s->stats_due = true;
+        return;
+    }
+    s->stats_due = false;
     virtqueue_push(s->stats_vq, s->stats_elem, 0);
     virtio_notify(vdev, s->stats_vq);
     g_free(s->stats_elem);
@@ -471,6 +477,7 @@ static void virtio_tiermem_reset(VirtIODevice *vdev)
     unsigned t;
 
     virtio_tiermem_drop_stats_elem(s);
+    s->stats_due = false;
     virtio_tiermem_stats_clear(&s->stats);
     for (t = 0; t < VIRTIO_TIERMEM_NUM_TIERS; t++) {
         VirtIOTiermemSet *set = &s->tiers[t].set;
@@ -795,6 +802,9 @@ static void virtio_tiermem_set_status(VirtIODevice *vdev, uint8_t status)
         (status & VIRTIO_CONFIG_S_DRIVER_OK) &&
         virtqueue_rewind(s->stats_vq, 1)) {
         virtio_tiermem_handle_stats(vdev, s->stats_vq);
+    }
+    if (s->stats_due && vdev->vm_running) {
+        virtio_tiermem_poll_stats(s);
     }
 }
 

@@ -1455,6 +1455,29 @@ static void test_stats_buffer(void)
     qtm_free(t);
 }
 
+/* A machine that is stopped is asked when it runs again. */
+static void test_stats_of_stopped(void)
+{
+    QTiermem *t = qtm_new("");
+    static const Stat stat = { VIRTIO_TIERMEM_STAT_TOTAL, QTM_FAST, 0, 1 };
+    uint32_t used, len;
+
+    put_stats(t, &stat, 1, sizeof(struct virtio_tiermem_stat), t->request_buf);
+    g_assert_cmphex(qtm_actual(t, QTM_FAST), ==, QTM_TIER_SIZE);
+    qtest_qmp_assert_success(t->qs->qts, "{ 'execute': 'stop' }");
+    assert_stat(t, "total", QTM_FAST, 0, 1);
+    g_assert_false(qvirtqueue_get_buf(t->qs->qts, t->stats_vq, &used, &len));
+    qtest_qmp_assert_success(t->qs->qts, "{ 'execute': 'cont' }");
+    g_assert_true(qvirtqueue_get_buf(t->qs->qts, t->stats_vq, &used, &len));
+
+    /* Once. */
+    put_stats(t, &stat, 1, sizeof(struct virtio_tiermem_stat), t->request_buf);
+    qtest_qmp_assert_success(t->qs->qts, "{ 'execute': 'stop' }");
+    qtest_qmp_assert_success(t->qs->qts, "{ 'execute': 'cont' }");
+    g_assert_false(qvirtqueue_get_buf(t->qs->qts, t->stats_vq, &used, &len));
+    qtm_free(t);
+}
+
 /* A statistic in which buffers are numbered. */
 #define STAT_NUMBER VIRTIO_TIERMEM_STAT_OOM_RECLAIMS
 #define CLAIM_STATS 8
@@ -2076,6 +2099,7 @@ static void add_tests(void)
     qtest_add_func("/virtio-tiermem/stats/values", test_stats);
     qtest_add_func("/virtio-tiermem/stats/too-many", test_too_many_stats);
     qtest_add_func("/virtio-tiermem/stats/buffer", test_stats_buffer);
+    qtest_add_func("/virtio-tiermem/stats/stopped", test_stats_of_stopped);
     qtest_add_func("/virtio-tiermem/stats/hostile", test_hostile_stats);
     qtest_add_func("/virtio-tiermem/stats/curve-points", test_curve_points);
     qtest_add_func("/virtio-tiermem/stats/idle-guest", test_idle_guest);

@@ -100,6 +100,8 @@ struct VirtIOTiermem {
     VirtQueue *request_vq, *stats_vq;
     /* the driver's buffer, kept until newer statistics are wanted */
     VirtQueueElement *stats_elem;
+    /* newer ones were wanted while the machine was stopped */
+    bool stats_due;
     VirtIOTiermemStats stats;
 
     /* fires when the guest should have reached its quotas */
@@ -186,7 +188,10 @@ bool virtio_tiermem_driver_ready(VirtIOTiermem *s);
  * the guest uses more than it has left
  */
 int virtio_tiermem_measure(VirtIOTiermem *s, unsigned tier, uint64_t *resident);
-/* Ask the driver for newer statistics; they come later. */
+/*
+ * Ask the driver for newer statistics; they come later, those of a stopped
+ * machine when it runs again.
+ */
 void virtio_tiermem_poll_stats(VirtIOTiermem *s);
 /* The id that QMP knows the device by; never NULL. */
 const char *virtio_tiermem_id(VirtIOTiermem *s);
