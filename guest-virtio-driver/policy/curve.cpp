@@ -4,8 +4,9 @@
 
 namespace tiermem {
 
-uint32_t make_curve(const Ranking& ranking, tm_curve_point* points) {
+uint32_t make_curve(const Ranking& ranking, uint64_t pace, tm_curve_point* points) {
     constexpr unsigned per_point = kRanks / TM_CURVE_POINTS;
+    const uint64_t known = ranking.heat();
     uint32_t filled = 0;
     uint64_t pages = 0;
     uint64_t heat = 0; // 1/256 accesses
@@ -19,7 +20,8 @@ uint32_t make_curve(const Ranking& ranking, tm_curve_point* points) {
         if (here == 0)
             continue;
         pages = sat_add(pages, here);
-        points[filled++] = {sat_mul(pages, uint64_t{1} << kPageShift), heat >> 8};
+        points[filled++] = {sat_mul(pages, uint64_t{1} << kPageShift),
+                            known == 0 ? 0 : mul_div(heat >> 8, pace, known)};
     }
     return filled;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // curve.hpp - the hotness curve for the host: bytes by descending heat, at most
 // 32 points (one an octave of heat), from which the host knows what a further
-// byte of fast memory would bring to this machine.
+// byte of fast memory would bring to this machine. Its shape is that of the
+// ranking, which has a long memory. How high it is follows the machine's pace:
+// that changes at once when its work does, or when it gets more fast memory.
 #ifndef TIERMEM_POLICY_CURVE_HPP
 #define TIERMEM_POLICY_CURVE_HPP
 
@@ -10,8 +12,9 @@
 
 namespace tiermem {
 
-// Fill `points` (TM_CURVE_POINTS of them); returns how many.
-uint32_t make_curve(const Ranking& ranking, tm_curve_point* points);
+// Fill `points` (TM_CURVE_POINTS of them) for a machine with `pace` accesses an
+// epoch; returns how many.
+uint32_t make_curve(const Ranking& ranking, uint64_t pace, tm_curve_point* points);
 
 } // namespace tiermem
 

@@ -98,11 +98,27 @@ Terms make_terms(const tm_policy& p, const tm_epoch_input& in, uint64_t length_n
     return terms;
 }
 
+// All that happened in the epoch, lost samples included.
+uint64_t all_accesses(const tm_policy& p, const tm_epoch_input& in) {
+    return sat_add(p.epoch_accesses, sat_mul(in.lost_samples, p.period));
+}
+
+// A mean with a memory of kPaceEpochs (two seconds of the driver's epochs), or
+// what comes after nothing.
+void note_pace(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
+    constexpr uint32_t kPaceEpochs = 8;
+    const uint64_t now = mul_div(all_accesses(p, in), epoch_ns(p), length_ns);
+    const uint32_t part = p.pace != 0 && p.epochs < kPaceEpochs ? p.epochs : kPaceEpochs;
+    const uint64_t apart = now > p.pace ? now - p.pace : p.pace - now;
+    const uint64_t step = mul_div(apart, part, kPaceEpochs);
+    p.pace = now > p.pace ? p.pace + step : p.pace - step;
+}
+
 void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     PeriodTerms terms{};
     // By the busiest of the last epochs: an idle one must not make the next
     // busy one exceed the budget.
-    const uint64_t accesses = sat_add(p.epoch_accesses, sat_mul(in.lost_samples, p.period));
+    const uint64_t accesses = all_accesses(p, in);
     const uint64_t faded = p.busy_accesses - p.busy_accesses / 8;
     p.busy_accesses = accesses > faded ? accesses : faded;
     terms.accesses = p.busy_accesses;
@@ -315,6 +331,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     note_demand(p, *input);
     const Goal goal = find_goal(p.ranking, make_terms(p, *input, length_ns));
     const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), moves, max_moves);
+    note_pace(p, *input, length_ns);
     choose_period(p, *input, length_ns);
 
     p.stats.walks += p.config.walk_windows - walker.left();
@@ -367,7 +384,7 @@ void tm_policy_moved(tm_policy* policy, const tm_move* move, const tm_outcome* o
 }
 
 uint32_t tm_policy_curve(const tm_policy* policy, tm_curve_point* points) {
-    return make_curve(policy->ranking, points);
+    return make_curve(policy->ranking, policy->pace, points);
 }
 
 int tm_policy_ranges(const tm_policy* policy, uint64_t space, uint64_t from, tm_range* ranges, uint32_t max) {

@@ -163,7 +163,8 @@ struct tm_epoch_result {
 /* A point of the hotness curve, by descending heat. */
 struct tm_curve_point {
 	uint64_t bytes;    /* this many of the hottest bytes ... */
-	uint64_t accesses; /* ... get this many accesses per epoch */
+	uint64_t accesses; /* ... get this many accesses per epoch, by the pace
+			    * of the last few epochs */
 };
 
 /* A range as shown in dumps and heat maps. */

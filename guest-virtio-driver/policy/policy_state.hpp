@@ -24,6 +24,7 @@ struct tm_policy {
     uint32_t period;
     uint32_t weight;        // accesses a sample stood for, in the last epoch
     uint32_t epochs;        // of nominal length, that the last epoch took
+    uint64_t pace;          // accesses in an epoch of nominal length, by the last few
     uint64_t busy_accesses; // the most in an epoch, slowly forgotten
     uint64_t free_expected; // pages of tier 0 that were left free by the plan
     uint64_t demand;        // new pages on tier 0 in an epoch, slowly forgotten

@@ -78,6 +78,8 @@ class Ranking {
     [[nodiscard]] uint64_t pages(unsigned rank) const { return slow_[rank] + fast_[rank]; }
     [[nodiscard]] uint64_t fast(unsigned rank) const { return movable_fast_[rank]; }
     [[nodiscard]] uint64_t hopeful(unsigned rank) const { return hopeful_[rank]; }
+    // Accesses an epoch of all that was added.
+    [[nodiscard]] uint64_t heat() const { return heat_; }
     // Estimate, in 1/1000, of the heat that more samples could place better.
     [[nodiscard]] uint32_t uncertain_milli() const;
 

@@ -568,6 +568,16 @@ Test(policy, curve_and_ranges) {
     }
     cr_assert(points[n - 1].accesses > 400000 && points[n - 1].accesses < 600000, "%lu of 500,000 an epoch",
               points[n - 1].accesses);
+    // Half the pace in the same places halves it long before the averages have followed.
+    const uint64_t before = points[n - 1].accesses;
+    for (int e = 0; e < 16; e++) {
+        f.samples(1, kHeap, 8 * kMiB, 2000);
+        f.samples(1, kHeap, 64 * kMiB, 500);
+        f.epoch();
+    }
+    const uint32_t then = tm_policy_curve(f.policy, points);
+    cr_assert(points[then - 1].accesses > before * 45 / 100 && points[then - 1].accesses < before * 65 / 100,
+              "%lu of %lu", points[then - 1].accesses, before);
     tm_range ranges[100];
     const int all = tm_policy_ranges(f.policy, 1, 0, ranges, 100);
     cr_assert_eq(static_cast<uint32_t>(all), f.stats().ranges);
