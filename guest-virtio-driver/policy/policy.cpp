@@ -24,15 +24,16 @@ bool config_ok(const tm_policy_config& c) {
 }
 
 bool input_ok(const tm_policy& p, const tm_epoch_input& in) {
-    return in.now_ns > p.last_ns && in.cpu_permille <= 1000 && in.qos_class <= TM_CLASS_BEST_EFFORT;
+    return in.now_ns > p.last_ns && in.cpu_permille <= 1000 && in.qos_class <= TM_CLASS_BEST_EFFORT &&
+           in.move_cost_ns <= kSecond;
 }
 
 uint64_t epoch_ns(const tm_policy& p) { return uint64_t{p.config.epoch_ms} * 1000000; }
 
 Horizon horizon(const tm_policy& p) {
     const uint32_t epochs = p.config.horizon_ms / p.config.epoch_ms;
-    const uint64_t accesses_256 = uint64_t{p.config.move_cost_ns} * 256 / p.config.access_gain_ns;
-    return {epochs, accesses_256 / epochs + 1, p.weight, p.epochs};
+    const auto heat = [&](uint32_t cost_ns) { return uint64_t{cost_ns} * 256 / p.config.access_gain_ns / epochs + 1; };
+    return {epochs, heat(p.move_cost_ns), heat(p.config.move_cost_ns), p.weight, p.epochs};
 }
 
 uint32_t sample_weight(const tm_policy& p) {
@@ -117,9 +118,10 @@ void note_pace(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
 void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     PeriodTerms terms{};
     // By the busiest of the last epochs: an idle one must not make the next
-    // busy one exceed the budget.
+    // busy one exceed the budget. But when a program has filled its memory and
+    // turns to work, samples are needed at once.
     const uint64_t accesses = all_accesses(p, in);
-    const uint64_t faded = p.busy_accesses - p.busy_accesses / 8;
+    const uint64_t faded = p.busy_accesses / 2;
     p.busy_accesses = accesses > faded ? accesses : faded;
     terms.accesses = p.busy_accesses;
     terms.epoch_ns = length_ns;
@@ -209,6 +211,7 @@ int tm_policy_create(const tm_policy_config* config, tm_policy** policy) {
     p->config = *config;
     p->rng = Rng(config->seed);
     p->spaces.init(p + 1, config->max_spaces);
+    p->move_cost_ns = config->move_cost_ns;
     p->period = config->period_max < 4093 ? config->period_max : 4093;
     p->period = p->period < config->period_min ? config->period_min : p->period;
     p->stats.bytes = bytes;
@@ -327,6 +330,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     Walker walker(walk, context, p.config.walk_windows);
     p.residency.refresh(p.spaces, walker);
     p.quota_pages = input->fast_quota >> kPageShift;
+    p.move_cost_ns = input->move_cost_ns == 0 ? p.config.move_cost_ns : input->move_cost_ns;
     rank_spaces(p);
     note_demand(p, *input);
     const Goal goal = find_goal(p.ranking, make_terms(p, *input, length_ns));

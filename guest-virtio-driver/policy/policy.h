@@ -74,7 +74,7 @@ struct tm_policy_config {
 	uint32_t period_min;      /* smallest sampling period asked for, >= 1 */
 	uint32_t period_max;      /* largest, >= period_min */
 	uint32_t sample_cost_ns;  /* CPU time of one sample, source included */
-	uint32_t move_cost_ns;    /* CPU time to copy one page, 1..1e9 */
+	uint32_t move_cost_ns;    /* CPU time to move one page, half an exchange, 1..1e9 */
 	uint32_t access_gain_ns;  /* saved by an access served fast, 1..1e6 */
 	uint32_t horizon_ms;      /* a move must be repaid within this at most */
 	uint32_t walk_windows;    /* walk callbacks per epoch, >= 16 */
@@ -104,8 +104,10 @@ struct tm_epoch_input {
 				* epoch, on any tier; 0 where not known */
 	uint64_t bandwidth;    /* bytes/s of page copies; 0 = plan nothing */
 	uint64_t lost_samples; /* samples the source dropped since last epoch */
+	uint32_t move_cost_ns; /* what moving a page takes now, up to 1e9; 0: as configured */
 	uint32_t cpu_permille; /* of one CPU for sampling, 0..1000 */
 	uint32_t qos_class;    /* enum tm_qos_class */
+	uint32_t reserved;
 };
 
 /*

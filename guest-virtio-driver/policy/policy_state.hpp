@@ -23,6 +23,7 @@ struct tm_policy {
     uint32_t epoch_samples;
     uint32_t period;
     uint32_t weight;        // accesses a sample stood for, in the last epoch
+    uint32_t move_cost_ns;  // of a page, in the last epoch
     uint32_t epochs;        // of nominal length, that the last epoch took
     uint64_t pace;          // accesses in an epoch of nominal length, by the last few
     uint64_t busy_accesses; // the most in an epoch, slowly forgotten

@@ -12,8 +12,8 @@ uint32_t expected_epochs(uint16_t age) { return 2U * age + 3; }
 constexpr uint16_t kYoungEpochs = 3;
 // LeafRank::doubt() is never more than this.
 constexpr int kMostDoubt = 64;
-// The planner's margin of an eighth, in ranks.
-constexpr int kMarginRanks = 3;
+// The planner's margin of a quarter, in ranks.
+constexpr int kMarginRanks = 5;
 } // namespace
 
 LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detail, const Horizon& horizon)
@@ -29,7 +29,7 @@ LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detai
     certain_base_ = base + log16(confident);
     // A pair is two copies; what they need is measured for the whole horizon.
     if (lasting < horizon.epochs)
-        surcharge_ = 2 * horizon.copy_heat * (horizon.epochs - lasting) / lasting;
+        surcharge_ = 2 * horizon.young_heat * (horizon.epochs - lasting) / lasting;
     hopeless_ = confident == 0;
 }
 

@@ -31,6 +31,7 @@ constexpr uint64_t rank_heat(uint16_t rank) { return rank == 0 ? 0 : exp16(rank,
 struct Horizon {
     uint32_t epochs;
     uint64_t copy_heat;
+    uint64_t young_heat; // the same by the configured cost: heat that is young must bring that
     uint32_t weight; // accesses that a sample stands for now
     uint32_t passed; // epochs of nominal length since the last ranking
 };

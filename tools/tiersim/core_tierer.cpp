@@ -73,6 +73,7 @@ class Core : public Tierer {
         input.new_bytes = (tick.world.touched() - touched_) * kPageBytes;
         touched_ = tick.world.touched();
         input.bandwidth = options_.bandwidth;
+        input.move_cost_ns = static_cast<uint32_t>(Costs{}.exchange_ns / 2);
         input.cpu_permille = options_.cpu_permille;
         input.qos_class = TM_CLASS_BURSTABLE;
         tm_epoch_result result{};

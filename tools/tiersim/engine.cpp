@@ -111,10 +111,10 @@ class Engine {
         last();
         const uint64_t samples = draw_samples(number, accesses);
         Tick view{number, world, share_, accesses, random_, copy_budget(), 0};
-        const uint64_t copies = world.copies();
+        const double moving = world.moving_ns(options_.costs);
         tierer_->tick(view);
         debt_ += view.overhead_ns + static_cast<double>(samples) * options_.costs.sample_ns +
-                 static_cast<double>(world.copies() - copies) * options_.costs.copy_ns;
+                 world.moving_ns(options_.costs) - moving;
     }
 
     // The mixture of the tick, taken to do accesses_, and how many it does in

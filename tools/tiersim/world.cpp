@@ -77,6 +77,7 @@ bool World::exchange(uint32_t slow, uint32_t fast) {
     tier_[slow] = kFast;
     tier_[fast] = kSlow;
     copies_ += 2;
+    exchanges_++;
     promotions_++;
     return true;
 }

@@ -291,6 +291,9 @@ Test(policy, epoch_arguments) {
     bad.cpu_permille = 1001;
     cr_assert_eq(tm_policy_epoch(f.policy, &bad, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT);
     bad = good;
+    bad.move_cost_ns = 1000000001;
+    cr_assert_eq(tm_policy_epoch(f.policy, &bad, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT);
+    bad = good;
     bad.qos_class = 3;
     cr_assert_eq(tm_policy_epoch(f.policy, &bad, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT);
     cr_assert_eq(tm_policy_epoch(f.policy, &good, nullptr, nullptr, nullptr, 0, &r), 0);
@@ -547,6 +550,26 @@ Test(policy, weight_decides_between_equals) {
         f.epoch();
     }
     cr_assert_gt(f.fast_in(2, kHeap, 16 * kMiB), 4000U);
+}
+
+// Pages on tier 1 that are twice as hot as those on tier 0: at 18 us a page exchanging
+// them is repaid within the horizon, at ten times that it is not.
+Test(policy, what_a_move_costs_now_decides_whether_it_pays) {
+    for (const uint32_t cost_ns : {0U, 18000U, 180000U}) {
+        Fixture f;
+        tm_policy_space_add(f.policy, 1, 0);
+        f.machine.map(1, kHeap, 1024, false);
+        f.machine.map(1, kHeap + 4 * kMiB, 1024, true);
+        f.input.fast_quota = 4 * kMiB;
+        f.input.move_cost_ns = cost_ns;
+        for (int e = 0; e < 60; e++) {
+            f.samples(1, kHeap, 4 * kMiB, 400);
+            f.samples(1, kHeap + 4 * kMiB, 4 * kMiB, 200);
+            f.epoch();
+        }
+        const uint64_t fast = f.fast_in(1, kHeap, 4 * kMiB);
+        cr_assert_eq(fast > 0, cost_ns < 180000, "%u ns a page: %lu are fast", cost_ns, fast);
+    }
 }
 
 Test(policy, curve_and_ranges) {

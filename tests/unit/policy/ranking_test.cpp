@@ -20,7 +20,7 @@ Node node_with(uint32_t average, uint16_t age) {
     return n;
 }
 
-constexpr Horizon kHorizon{120, 300, 100, 1};
+constexpr Horizon kHorizon{120, 300, 300, 100, 1};
 } // namespace
 
 Test(rank, clamps) {
@@ -121,7 +121,7 @@ uint32_t uncertain_with(uint8_t code, unsigned tier) {
     auto ranking = std::make_unique<Ranking>();
     for (int e = 0; e < 2; e++) {
         ranking->clear();
-        ranking->add(*space, {120, 300, 100, 1});
+        ranking->add(*space, {120, 300, 300, 100, 1});
         ranking->cut_at(kPages);
     }
     const uint32_t uncertain = ranking->uncertain_milli();
@@ -131,7 +131,7 @@ uint32_t uncertain_with(uint8_t code, unsigned tier) {
 } // namespace
 
 Test(rank, what_is_likely_hot_and_not_certain_is_worth_samples) {
-    const uint8_t quarter_more = 116;
+    const uint8_t quarter_more = 117;
     cr_assert_gt(uncertain_with(quarter_more, 1), uncertain_with(quarter_more, 0) + 20);
     const uint8_t four_times = 144;
     cr_assert_eq(uncertain_with(four_times, 1), uncertain_with(four_times, 0), "known well enough");
