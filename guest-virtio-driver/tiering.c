@@ -26,8 +26,9 @@
 #include "trace.h"
 
 #define EPOCH_MS 250
-/* While less than DOUBT_MILLI of the heat could be placed better. */
+/* While less than so many 1/1000 of the heat could be placed better. */
 #define SETTLED_MS 500
+#define SETTLED_MILLI 100
 /* While hardly anything is sampled and nothing moves. */
 #define QUIET_MS 2000
 #define QUIET_EPOCHS 8U
@@ -36,8 +37,11 @@
 /* A ring that is half full when looked at is looked at twice as often. */
 #define DRAIN_MS_MIN 10
 #define MAX_MOVES 16384
-/* Of one sample in so many the page table is asked who served it. */
-#define LOOK_UP_EVERY 64
+/*
+ * Of so many samples an epoch the page table is asked who served them. It takes
+ * some microseconds each.
+ */
+#define LOOK_UPS 64
 /* Copies of both sides, where the host sets no limit. */
 #define DEFAULT_BANDWIDTH SZ_512M
 /* Without QoS: permille of one CPU; as the device's default. */
@@ -53,9 +57,9 @@
 #define SAMPLE_NS 500
 /*
  * Page tables of so many times 2 MiB are looked at in an epoch: half a percent
- * of its time at 10 us each, and 1 GiB/s of address space.
+ * of its time at 24 us each (tiermeter), and 512 MiB/s of address space.
  */
-#define WALK_WINDOWS 128
+#define WALK_WINDOWS 64
 /* Of what is left of a budget, an epoch takes one in so many. */
 #define EPOCH_PART 4
 /* Until it is measured. */
@@ -116,8 +120,11 @@ static bool convert(struct tiermem_tiering *t, const struct tiermem_record *reco
 		.space = space, .addr = record->addr, .weight = weight,
 		.tier = TM_TIER_UNKNOWN,
 	};
-	if (++t->samples_seen % LOOK_UP_EVERY == 0)
+	if (!t->unseen) {
 		sample->tier = look_up_tier(t, space, record->addr);
+		t->unseen = max(t->result.samples / LOOK_UPS, 1U);
+	}
+	t->unseen--;
 	return true;
 }
 
@@ -307,6 +314,7 @@ static void fill_input(struct tiermem_tiering *t, u64 now, struct tm_epoch_input
 		.new_bytes = grown(&t->resident, tiermem_spaces_resident(&t->spaces)),
 		.bandwidth = allowed_bandwidth(t, length_ns),
 		.lost_samples = grown(&t->lost, stats.lost_ring + stats.lost_source),
+		.move_cost_ns = min_t(u64, t->page_ns, NSEC_PER_SEC),
 		.cpu_permille = sampling_permille(t),
 		.qos_class = READ_ONCE(t->tm->qos.qos_class),
 	};
@@ -410,7 +418,7 @@ static unsigned int epoch_ms(struct tiermem_tiering *t)
 {
 	if (t->quiet_epochs >= QUIET_EPOCHS || !cpu_left(t))
 		return QUIET_MS;
-	return t->result.uncertain_milli < DOUBT_MILLI ? SETTLED_MS : EPOCH_MS;
+	return t->result.uncertain_milli < SETTLED_MILLI ? SETTLED_MS : EPOCH_MS;
 }
 
 static void look(struct tiermem_tiering *t)

@@ -59,7 +59,7 @@ struct tiermem_tiering {
 	unsigned long interval;		/* jiffies between two looks at the rings */
 	u64 resident;			/* bytes, at the last epoch */
 	u64 lost;			/* samples, until the last epoch */
-	u32 samples_seen;
+	u32 unseen;		/* samples until the next that is looked up */
 	struct tm_budget cpu;		/* ns */
 	struct tm_budget copies;	/* bytes */
 	u64 page_ns;			/* what moving a page costs; average */
