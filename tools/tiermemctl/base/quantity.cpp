@@ -141,7 +141,7 @@ std::string format_size(uint64_t bytes) {
 std::string format_short(uint64_t bytes) {
     if (bytes < 1000)
         return fmt::format("{}", bytes);
-    double value = static_cast<double>(bytes);
+    auto value = static_cast<double>(bytes);
     size_t power = 0;
     for (; value >= 999.5 && power < UNITS.size(); power++)
         value /= 1024;

@@ -57,13 +57,11 @@ std::vector<Paragraph> paragraphs(const std::string& footer) {
     std::string line;
     bool begun = false;
     while (std::getline(lines, line)) {
-        if (line.empty())
-            begun = false;
-        else if (begun)
+        if (begun && !line.empty())
             found.back().text += (found.back().text.empty() ? "" : "\n") + line;
         else if (line.ends_with(':'))
             found.push_back({line.substr(0, line.size() - 1), ""});
-        else
+        else if (!line.empty())
             found.push_back({"", line});
         begun = !line.empty();
     }
