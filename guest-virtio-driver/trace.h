@@ -139,6 +139,8 @@ TRACE_EVENT(tiermem_epoch,
 		__field(u32, period)
 		__field(u32, fast_milli)
 		__field(u32, uncertain_milli)
+		__field(u32, changes)
+		__field(u32, walks)
 		__field(u64, quota)
 		__field(u64, free)
 		__field(u64, planned)
@@ -151,6 +153,8 @@ TRACE_EVENT(tiermem_epoch,
 		__entry->period = result->period;
 		__entry->fast_milli = result->fast_milli;
 		__entry->uncertain_milli = result->uncertain_milli;
+		__entry->changes = result->changes;
+		__entry->walks = result->walks;
 		__entry->quota = input->fast_quota >> PAGE_SHIFT;
 		__entry->free = input->fast_free >> PAGE_SHIFT;
 		__entry->planned = result->promote_pages + result->demote_pages;
@@ -158,9 +162,10 @@ TRACE_EVENT(tiermem_epoch,
 		__entry->left_ns = left_ns;
 		__entry->page_ns = page_ns;
 	),
-	TP_printk("samples=%u period=%u fast=%u/1000 uncertain=%u/1000 quota=%llu free=%llu planned=%llu moved=%lu left=%lluns page=%lluns",
+	TP_printk("samples=%u period=%u fast=%u/1000 uncertain=%u/1000 changes=%u walks=%u quota=%llu free=%llu planned=%llu moved=%lu left=%lluns page=%lluns",
 		  __entry->samples, __entry->period, __entry->fast_milli,
-		  __entry->uncertain_milli, __entry->quota, __entry->free,
+		  __entry->uncertain_milli, __entry->changes,
+		  __entry->walks, __entry->quota, __entry->free,
 		  __entry->planned, __entry->moved, __entry->left_ns,
 		  __entry->page_ns)
 );

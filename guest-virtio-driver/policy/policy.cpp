@@ -338,7 +338,8 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     note_pace(p, *input, length_ns);
     choose_period(p, *input, length_ns);
 
-    p.stats.walks += p.config.walk_windows - walker.left();
+    result->walks = p.config.walk_windows - walker.left();
+    p.stats.walks += result->walks;
     result->moves = plan.moves;
     result->promote_pages = plan.promote;
     result->demote_pages = plan.demote;

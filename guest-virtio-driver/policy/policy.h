@@ -160,6 +160,8 @@ struct tm_epoch_result {
 	uint32_t fast_milli;      /* share of samples served fast, if known */
 	uint32_t samples;         /* taken since the last epoch */
 	uint32_t changes;         /* ranges whose heat changed significantly */
+	uint32_t walks;           /* walk callbacks used */
+	uint32_t reserved;
 };
 
 /* A point of the hotness curve, by descending heat. */
