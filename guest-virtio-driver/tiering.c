@@ -29,8 +29,10 @@
 /* While less than so many 1/1000 of the heat could be placed better. */
 #define SETTLED_MS 500
 #define SETTLED_MILLI 100
-/* While hardly anything is sampled and nothing moves. */
-#define QUIET_MS 2000
+/* While hardly anything is sampled and nothing moves: what begins is seen soon. */
+#define QUIET_MS 1000
+/* While no CPU time is left: an epoch costs some by itself. */
+#define SPENT_MS 2000
 #define QUIET_EPOCHS 8U
 #define QUIET_SAMPLES 64
 #define QUIET_RETURN 2U
@@ -413,10 +415,11 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 	note_quiet(t, t->result.samples <= QUIET_SAMPLES && !moved);
 }
 
-/* An epoch costs something by itself, which small budgets may not have. */
 static unsigned int epoch_ms(struct tiermem_tiering *t)
 {
-	if (t->quiet_epochs >= QUIET_EPOCHS || !cpu_left(t))
+	if (!cpu_left(t))
+		return SPENT_MS;
+	if (t->quiet_epochs >= QUIET_EPOCHS)
 		return QUIET_MS;
 	return t->result.uncertain_milli < SETTLED_MILLI ? SETTLED_MS : EPOCH_MS;
 }
