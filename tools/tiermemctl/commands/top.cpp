@@ -67,7 +67,7 @@ public:
     Screen(const Screen&) = delete;
     Screen& operator=(const Screen&) = delete;
 
-    void resize() const {
+    static void resize() {
         winsize size{};
         if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
             resizeterm(size.ws_row, size.ws_col);
@@ -144,7 +144,7 @@ ExitStatus Top::run() {
             return G_SOURCE_CONTINUE;
         };
         auto resized = [](gpointer self) -> gboolean {
-            static_cast<Top*>(self)->screen_->resize();
+            Screen::resize();
             static_cast<Top*>(self)->show();
             return G_SOURCE_CONTINUE;
         };

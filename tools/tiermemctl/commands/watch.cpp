@@ -82,7 +82,7 @@ private:
     void start(const MachinePtr& machine);
     void event(const Machine& machine, const json& event);
     void notice(const std::string& machine, const char* what, const std::string& why);
-    void print(const std::string& machine, const json& message, const std::string& text);
+    void print(const std::string& machine, const json& message, const std::string& text) const;
 
     WatchOptions options_;
     Finder finder_;
@@ -175,7 +175,7 @@ void Watch::notice(const std::string& machine, const char* what, const std::stri
           why.empty() ? fmt::format("({})", what) : fmt::format("({}: {})", what, why));
 }
 
-void Watch::print(const std::string& machine, const json& message, const std::string& text) {
+void Watch::print(const std::string& machine, const json& message, const std::string& text) const {
     if (options_.json)
         return print_json_line(message);
     fmt::print("{}  {}  {}\n", time_of(message), printable(machine), printable(text));

@@ -25,7 +25,7 @@ std::string status_in(const json& reply) {
 } // namespace
 
 void look(const MachinePtr& machine, std::chrono::milliseconds limit,
-          std::function<void(const Outcome<View>&)> done) {
+          const std::function<void(const Outcome<View>&)>& done) {
     auto view = std::make_shared<View>();
     auto with_device = [view, done](const Outcome<Device>& device) {
         if (!device)

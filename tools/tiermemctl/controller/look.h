@@ -6,7 +6,7 @@
 
 namespace tiermemctl {
 
-struct View {
+struct View { // NOLINT(bugprone-exception-escape): as Device
     Device device;
     std::string status;     // of query-status: running, paused, inmigrate, ...
     bool migrating = false; // it is being moved away, or saved
@@ -15,6 +15,6 @@ struct View {
 // Asks a machine three things, one after the other; the memory last, as it changes fastest.
 // `limit`: for each.
 void look(const MachinePtr& machine, std::chrono::milliseconds limit,
-          std::function<void(const Outcome<View>&)> done);
+          const std::function<void(const Outcome<View>&)>& done);
 
 } // namespace tiermemctl
