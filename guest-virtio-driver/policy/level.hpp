@@ -65,7 +65,7 @@ struct Level {
     }
 
     // Just after a change: nothing until a third epoch has confirmed it. Then
-    // the average less its standard error, by habit or by chance, which falls
+    // the average less its standard error by habit, or two by chance, which fall
     // with the number of epochs that it was taken over. `weight` as above.
     [[nodiscard]] constexpr uint32_t confident(uint32_t weight) const { return confident(weight, error(weight)); }
     // `chance` is error(weight), for those who need it twice.
@@ -74,7 +74,10 @@ struct Level {
             return 0;
         // The spread caused by a change says nothing about the level after it.
         const uint32_t habit = (age < 3 ? usual[1] : spread) / sqrt_about(known_epochs());
-        const uint32_t sure = sat_sub(average, habit > chance ? habit : chance);
+        // Two standard errors of chance: of some hundred ranges that are alike
+        // there is always one that is one error above the others.
+        const uint32_t by_chance = sat_add(chance, chance);
+        const uint32_t sure = sat_sub(average, habit > by_chance ? habit : by_chance);
         const uint32_t lower = before[0] < before[1] ? before[0] : before[1];
         if (age == 1 && lower < sure)
             return lower;
