@@ -12,8 +12,8 @@ uint32_t expected_epochs(uint16_t age) { return 2U * age + 3; }
 constexpr uint16_t kYoungEpochs = 3;
 // LeafRank::doubt() is never more than this.
 constexpr int kMostDoubt = 64;
-// The planner's margin of a third, in ranks.
-constexpr int kMarginRanks = 6;
+// About the planner's margin, in ranks.
+constexpr int kMarginRanks = 5;
 } // namespace
 
 LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detail, const Horizon& horizon)

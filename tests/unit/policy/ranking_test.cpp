@@ -131,8 +131,8 @@ uint32_t uncertain_with(uint8_t code, unsigned tier) {
 } // namespace
 
 Test(rank, what_is_likely_hot_and_not_certain_is_worth_samples) {
-    const uint8_t third_more = 118;
-    cr_assert_gt(uncertain_with(third_more, 1), uncertain_with(third_more, 0) + 20);
+    const uint8_t quarter_more = 117;
+    cr_assert_gt(uncertain_with(quarter_more, 1), uncertain_with(quarter_more, 0) + 20);
     const uint8_t four_times = 144;
     cr_assert_eq(uncertain_with(four_times, 1), uncertain_with(four_times, 0), "known well enough");
 }
