@@ -58,7 +58,7 @@
  */
 #define SAMPLE_NS 500
 /*
- * Page tables of so many times 2 MiB are looked at in an epoch: half a percent
+ * Page tables of so many times 2 MiB are looked at in an epoch: .6 percent
  * of its time at 24 us each (tiermeter), and 512 MiB/s of address space.
  */
 #define WALK_WINDOWS 64

@@ -2,8 +2,8 @@
 // curve.hpp - the hotness curve for the host: bytes by descending heat, at most
 // 32 points (one an octave of heat), from which the host knows what a further
 // byte of fast memory would bring to this machine. Its shape is that of the
-// ranking, which has a long memory. How high it is follows the machine's pace:
-// that changes at once when its work does, or when it gets more fast memory.
+// ranking, which has a long memory. How high it is follows the machine's pace of
+// the last epochs, which changes when its work does or when it gets more fast memory.
 #ifndef TIERMEM_POLICY_CURVE_HPP
 #define TIERMEM_POLICY_CURVE_HPP
 

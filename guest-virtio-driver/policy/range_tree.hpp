@@ -67,7 +67,7 @@ struct EpochLength {
     uint32_t epochs = 1;     // that it counts as, at least 1
 
     static constexpr EpochLength of(uint64_t nominal_ns, uint64_t ns) {
-        const uint64_t epochs = (ns + nominal_ns / 2) / nominal_ns;
+        const uint64_t epochs = sat_add(ns, nominal_ns / 2) / nominal_ns;
         return {clamp_u32(mul_div(nominal_ns, kWhole, ns)), epochs == 0 ? 1 : clamp_u32(epochs)};
     }
 };

@@ -86,8 +86,6 @@ def reclaimed(machine):
 def check_no_fight(machine, killed_before):
     """While the process holds its memory: few OOMs were enough, and no more come. What was reclaimed beyond the
     process's need (how much that is depends on what else the kernel finds) may go again, not at once and not all."""
-    # Another task's OOM of the same moment may still be served, and be traced after, when the process has what it wanted.
-    machine.run("sleep 1")
     ooms = len(tiers.traced(machine, "tiermem_oom"))
     machine.run("sleep 12")  # guest time: the first back-off is over
     assert tiers.finished(machine, LOG) is None

@@ -67,7 +67,7 @@ class World {
     // Page copies done so far.
     [[nodiscard]] uint64_t copies() const { return copies_; }
     [[nodiscard]] uint64_t promotions() const { return promotions_; }
-    // What they have taken.
+    // Nanoseconds that copies and exchanges have taken so far.
     [[nodiscard]] double moving_ns(const Costs& costs) const {
         return static_cast<double>(copies_ - 2 * exchanges_) * costs.copy_ns + static_cast<double>(exchanges_) * costs.exchange_ns;
     }

@@ -58,7 +58,7 @@ DomainMachine::DomainMachine(LibvirtHostPtr host, const LibvirtHost::Domain& dom
       host_(std::move(host)), domain_(domain) {}
 
 DomainMachine::~DomainMachine() {
-    unwatch();
+    DomainMachine::unwatch(); // a derived one is gone by now
 }
 
 std::string DomainMachine::incarnation() const {

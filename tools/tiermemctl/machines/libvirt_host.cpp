@@ -42,14 +42,14 @@ constexpr int KEEP_ALIVE_SECONDS = 5, KEEP_ALIVE_MISSES = 3;
 } // namespace
 
 Failure libvirt_failure(const std::string& what) {
-    const virErrorPtr error = virGetLastError();
+    const virError* error = virGetLastError();
     return Failure(fmt::format("{}: {}", what,
                                error != nullptr && error->message != nullptr ? error->message
                                                                              : "unknown error"));
 }
 
 int libvirt_error_code() {
-    const virErrorPtr error = virGetLastError();
+    const virError* error = virGetLastError();
     return error != nullptr ? error->code : VIR_ERR_OK;
 }
 
@@ -93,7 +93,7 @@ void LibvirtHost::call(Work work, std::chrono::milliseconds limit, Reply reply) 
         try {
             const std::unique_ptr<virConnect, int (*)(virConnectPtr)> connection(self->connection(),
                                                                                  virConnectClose);
-            return Outcome<json>(work(connection.get()));
+            return {work(connection.get())};
         } catch (const Failure& failure) {
             return failure;
         }

@@ -31,7 +31,7 @@ json command_message(const std::string& command, const json& arguments) {
 Outcome<json> result_of(const std::string& command, const json& answer) {
     const auto result = answer.find("return");
     if (result != answer.end())
-        return Outcome<json>(*result);
+        return {*result};
     const auto error = answer.find("error");
     if (error == answer.end() || !error->is_object())
         return Failure(fmt::format(

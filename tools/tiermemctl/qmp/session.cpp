@@ -157,7 +157,7 @@ void Session::greeted(const json& message) {
 void Session::negotiated(const json& message) {
     const auto result = result_of("qmp_capabilities", message);
     if (!result)
-        throw result.failure();
+        throw Failure(result.failure());
     handshake_.stop();
     state_ = State::Ready;
     for (const auto& command : waiting_)

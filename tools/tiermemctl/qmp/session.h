@@ -52,7 +52,7 @@ private:
         Ready,       // commands are sent as they come
         Ended,
     };
-    struct Command {
+    struct Command { // NOLINT(bugprone-exception-escape): as Device
         uint64_t id;
         std::string name;
         json message;
