@@ -86,7 +86,7 @@ json or_null(const auto& value) {
 
 } // namespace
 
-void Rows::add_rates(const Device& device, uint64_t now_ms, Past& past, Row& row) const {
+void Rows::add_rates(const Device& device, uint64_t now_ms, Past& past, Row& row) {
     if (!device.stats.age_ms)
         return;
     const uint64_t at_ms = now_ms - std::min(now_ms, *device.stats.age_ms);

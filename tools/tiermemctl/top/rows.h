@@ -40,7 +40,7 @@ private:
         uint64_t at_ms = 0; // when they came
         Row row;            // with the rates up to then
     };
-    void add_rates(const Device& device, uint64_t now_ms, Past& past, Row& row) const;
+    static void add_rates(const Device& device, uint64_t now_ms, Past& past, Row& row);
 
     std::map<std::string, Past> past_; // by where a machine is
 };
