@@ -21,8 +21,9 @@ uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
     // Samples an epoch that the budget pays for.
     const uint64_t budget_ns = mul_div(terms.epoch_ns, terms.cpu_permille, 1000);
     uint64_t samples = budget_ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
-    if (terms.uncertain_milli < config.doubt_milli) {
-        const uint64_t part = samples * terms.uncertain_milli / config.doubt_milli;
+    const uint64_t doubt_ppm = uint64_t{config.doubt_milli} * 1000;
+    if (terms.uncertain_ppm < doubt_ppm) {
+        const uint64_t part = mul_div(samples, terms.uncertain_ppm, doubt_ppm);
         samples = part > samples / kLeastPart ? part : samples / kLeastPart;
     }
     if (samples == 0)

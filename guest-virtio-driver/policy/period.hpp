@@ -13,7 +13,7 @@ struct PeriodTerms {
     uint64_t accesses;        // that the samples of the epoch stood for
     uint64_t epoch_ns;        // its length
     uint32_t cpu_permille;    // budget
-    uint32_t uncertain_milli; // Ranking::uncertain_milli()
+    uint32_t uncertain_ppm;   // Ranking::uncertain_ppm()
     uint32_t current;         // period in force
 };
 

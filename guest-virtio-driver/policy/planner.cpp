@@ -7,12 +7,6 @@ namespace tiermem {
 namespace {
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 constexpr uint8_t kBlockedEpochs = 16;
-// A pair must gain two sevenths of what it gives up besides its exchange: less is
-// within what both estimates may be wrong. (In tiersim btree makes 1.30
-// promotions for each hot page with it and 1.31 with a quarter; with a third
-// four processes lose .001 of their share, and as many accesses are done.)
-constexpr uint64_t kMarginPart = 2;
-constexpr uint64_t kMarginOf = 7;
 
 uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -37,10 +31,11 @@ struct Meeting {
     }
 };
 
-// Whether a pair of these ranks repays its exchange: two pages are moved.
+// Whether a pair of these ranks repays its exchange: two pages are moved. What both
+// estimates may be wrong by is in the ranks.
 bool worth(unsigned high, unsigned low, const Terms& terms) {
     const uint64_t lost = rank_heat(static_cast<uint16_t>(low));
-    return rank_heat(static_cast<uint16_t>(high)) >= sat_add(lost + lost * kMarginPart / kMarginOf, 2 * terms.copy_heat);
+    return rank_heat(static_cast<uint16_t>(high)) >= sat_add(lost, 2 * terms.copy_heat);
 }
 } // namespace
 

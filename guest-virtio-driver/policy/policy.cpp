@@ -30,10 +30,16 @@ bool input_ok(const tm_policy& p, const tm_epoch_input& in) {
 
 uint64_t epoch_ns(const tm_policy& p) { return uint64_t{p.config.epoch_ms} * 1000000; }
 
+// All of it from 1.8 % of the quota a second on.
+uint32_t stir(const tm_policy& p) {
+    constexpr uint64_t kMuch = 18000;
+    return static_cast<uint32_t>(p.stir_ppm < kMuch ? p.stir_ppm * kMostStir / kMuch : kMostStir);
+}
+
 Horizon horizon(const tm_policy& p) {
     const uint32_t epochs = p.config.horizon_ms / p.config.epoch_ms;
     const auto heat = [&](uint32_t cost_ns) { return uint64_t{cost_ns} * 256 / p.config.access_gain_ns / epochs + 1; };
-    return {epochs, heat(p.move_cost_ns), heat(p.config.move_cost_ns), p.weight, p.epochs};
+    return {epochs, heat(p.move_cost_ns), heat(p.config.move_cost_ns), p.weight, p.epochs, stir(p)};
 }
 
 uint32_t sample_weight(const tm_policy& p) {
@@ -115,6 +121,16 @@ void note_pace(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     p.pace = now > p.pace ? p.pace + step : p.pace - step;
 }
 
+// A mean with a memory of kStirEpochs.
+void note_stir(tm_policy& p, uint64_t promoted, uint64_t length_ns) {
+    constexpr uint32_t kStirEpochs = 16;
+    const uint32_t part = p.epochs < kStirEpochs ? p.epochs : kStirEpochs;
+    const uint64_t share = p.quota_pages == 0 ? 0 : mul_div(promoted, 1000000, p.quota_pages);
+    const uint64_t now = mul_div(share, kSecond, length_ns);
+    const uint64_t sum = sat_add(uint64_t{p.stir_ppm} * (kStirEpochs - part), sat_mul(now, part));
+    p.stir_ppm = clamp_u32(sum / kStirEpochs);
+}
+
 void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     PeriodTerms terms{};
     // By the busiest of the last epochs: an idle one must not make the next
@@ -126,7 +142,7 @@ void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     terms.accesses = p.busy_accesses;
     terms.epoch_ns = length_ns;
     terms.cpu_permille = in.qos_class == TM_CLASS_BEST_EFFORT ? in.cpu_permille / 2 : in.cpu_permille;
-    terms.uncertain_milli = p.ranking.uncertain_milli();
+    terms.uncertain_ppm = p.ranking.uncertain_ppm();
     terms.current = p.period;
     p.period = next_period(p.config, terms);
 }
@@ -197,7 +213,7 @@ void tm_policy_config_default(tm_policy_config* config) {
     config->access_gain_ns = 120;
     config->horizon_ms = 60000;
     config->walk_windows = 256;
-    config->doubt_milli = 2;
+    config->doubt_milli = 1;
     config->seed = 1;
 }
 
@@ -212,6 +228,7 @@ int tm_policy_create(const tm_policy_config* config, tm_policy** policy) {
     p->rng = Rng(config->seed);
     p->spaces.init(p + 1, config->max_spaces);
     p->move_cost_ns = config->move_cost_ns;
+    p->stir_ppm = 1000000; // nothing is placed yet
     p->period = config->period_max < 4093 ? config->period_max : 4093;
     p->period = p->period < config->period_min ? config->period_min : p->period;
     p->stats.bytes = bytes;
@@ -335,6 +352,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     note_demand(p, *input);
     const Goal goal = find_goal(p.ranking, make_terms(p, *input, length_ns));
     const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), moves, max_moves);
+    note_stir(p, plan.promote, length_ns);
     note_pace(p, *input, length_ns);
     choose_period(p, *input, length_ns);
 
@@ -345,7 +363,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     result->demote_pages = plan.demote;
     result->period = p.period;
     result->cut_heat_milli = rank_heat(p.ranking.cut()) * 1000 / 256;
-    result->uncertain_milli = p.ranking.uncertain_milli();
+    result->uncertain_milli = p.ranking.uncertain_ppm() / 1000;
     result->fast_milli = p.epoch_known == 0 ? 0 : static_cast<uint32_t>(p.epoch_fast * 1000 / p.epoch_known);
     result->samples = p.epoch_samples;
     p.free_expected = all_free(*input);

@@ -27,6 +27,7 @@ struct tm_policy {
     uint32_t epochs;        // of nominal length, that the last epoch took
     uint64_t pace;          // accesses in an epoch of nominal length, by the last few
     uint64_t busy_accesses; // the most in an epoch, slowly forgotten
+    uint32_t stir_ppm;      // of the quota, promoted in a second, by the last epochs
     uint64_t free_expected; // pages of tier 0 that were left free by the plan
     uint64_t demand;        // new pages on tier 0 in an epoch, slowly forgotten
     tm_policy_stats stats;

@@ -12,17 +12,26 @@ uint32_t expected_epochs(uint16_t age) { return 2U * age + 3; }
 constexpr uint16_t kYoungEpochs = 3;
 // LeafRank::doubt() is never more than this.
 constexpr int kMostDoubt = 64;
-// About the planner's margin, in ranks.
-constexpr int kMarginRanks = 5;
+// A page of a range without detail must be this much hotter, a quarter: that the
+// heat of a range is spread evenly is only presumed.
+constexpr int kPlainRanks = 5;
+
+// While hardly anything is moved, ranges must be certain by 1.5 standard errors of
+// their habits, and while much is, by one: then ranges that differ are still
+// being sorted out, later those that come and go would take turns.
+uint32_t habits(const Horizon& horizon) { return 256 + (kMostStir - horizon.stir) / 2; }
+
+// Of the gamma posterior of a page's count.
+uint32_t deviation(uint32_t value) { return sqrt_about(uint64_t{value} * kSampleUnits); }
 } // namespace
 
 LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detail, const Horizon& horizon)
     : likely_base_(0), certain_base_(0), possible_base_(0), surcharge_(0), dead_(node.level.average == 0), hopeless_(false),
-      prior_(detail == nullptr ? 0 : detail->prior), detail_(detail != nullptr) {
+      prior_(detail == nullptr ? 0 : detail->prior), stir_(horizon.stir), detail_(detail != nullptr) {
     const uint64_t parts = detail == nullptr ? node.spread() : detail->weight();
     const int base = kRankBias + space.bias - log16(parts);
     const uint32_t error = node.level.error(horizon.weight);
-    const uint32_t confident = node.level.confident(horizon.weight, error);
+    const uint32_t confident = node.level.confident(horizon.weight, error, habits(horizon));
     const uint32_t lasting = expected_epochs(node.level.age);
     likely_base_ = base + log16(node.level.average);
     possible_base_ = base + log16(node.level.optimistic(horizon.weight, error));
@@ -40,7 +49,13 @@ uint16_t LeafRank::likely(uint8_t code) const {
 }
 
 uint16_t LeafRank::possible(uint8_t code) const {
-    return clamp_rank(detail_ ? possible_base_ + log16(code_value(code) + prior_) : possible_base_);
+    if (!detail_)
+        return clamp_rank(possible_base_);
+    // Three quarters of a standard deviation above its mean. Caution is worth most
+    // on this side: of many pages with few samples each, those that look coldest
+    // are mostly unlucky, while one that hot pages were compared with is known.
+    const uint32_t value = code_value(code) + prior_;
+    return clamp_rank(possible_base_ + log16(value + deviation(value) * 3 / 4));
 }
 
 uint16_t LeafRank::surcharged(int rank) const {
@@ -53,14 +68,14 @@ uint16_t LeafRank::surcharged(int rank) const {
 uint16_t LeafRank::certain(uint8_t code) const {
     if (hopeless_)
         return 0;
-    int rank = certain_base_;
-    if (detail_) {
-        // Half a standard deviation of the gamma posterior below its mean: more
-        // caution loses more heat than it saves moves (docs/policy.md).
-        const uint32_t value = code_value(code) + prior_;
-        rank += log16(sat_sub(value, sqrt_about(uint64_t{value} * kSampleUnits) / 2));
-    }
-    return surcharged(rank);
+    if (!detail_)
+        return surcharged(certain_base_ - kPlainRanks);
+    // Up to three fifths of a standard deviation below its mean while much is being moved: the
+    // hottest should move first, and not all that look hot are. When little is left
+    // to move, that caution loses more heat than it saves moves (docs/policy.md).
+    const uint32_t value = code_value(code) + prior_;
+    const auto caution = static_cast<uint32_t>(uint64_t{deviation(value)} * stir_ * 3 / (5 * kMostStir));
+    return surcharged(certain_base_ + log16(sat_sub(value, caution)));
 }
 
 unsigned LeafRank::first_certain(uint16_t rank) const {
@@ -243,7 +258,7 @@ void Ranking::add_code(Node& node, const PageDetail& detail, const LeafRank& ran
     if (count.slow != 0) {
         const uint16_t certain = rank.certain(count.code);
         hopeful_[certain] += count.slow;
-        if (likely > cut_ + kMarginRanks && certain <= cut_ + kMarginRanks)
+        if (likely > cut_ + 1 && certain <= cut_ + 1)
             add_hoped(likely, count.slow * (code_value(count.code) + detail.prior) * unit_heat);
         node.hottest = certain > node.hottest ? certain : node.hottest;
     }
@@ -284,11 +299,12 @@ void Ranking::cut_at(uint64_t quota) {
     cut_ = static_cast<uint16_t>(rank);
 }
 
-uint32_t Ranking::uncertain_milli() const {
+uint32_t Ranking::uncertain_ppm() const {
+    constexpr uint32_t kAll = 1000000;
     if (heat_ == 0)
-        return 1000; // nothing is known
-    const uint64_t milli = mul_div(uncertain_, 1000, heat_);
-    return milli > 1000 ? 1000 : static_cast<uint32_t>(milli);
+        return kAll; // nothing is known
+    const uint64_t ppm = mul_div(uncertain_, kAll, heat_);
+    return ppm > kAll ? kAll : static_cast<uint32_t>(ppm);
 }
 
 } // namespace tiermem

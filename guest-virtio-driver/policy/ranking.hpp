@@ -7,7 +7,7 @@
 //   hopeful pages on tier 1 by the rank on which a promotion may count: from
 //           the cautious estimate, less what is needed to repay the copies
 //           sooner while the heat is young
-// so that a page is demoted by what it probably is and promoted by what it
+// so that a page is demoted by what it possibly is and promoted by what it
 // certainly is. That difference is the hysteresis.
 #ifndef TIERMEM_POLICY_RANKING_HPP
 #define TIERMEM_POLICY_RANKING_HPP
@@ -26,6 +26,8 @@ constexpr uint16_t clamp_rank(int rank) {
 // Heat of a rank in 1/256 accesses per epoch and page.
 constexpr uint64_t rank_heat(uint16_t rank) { return rank == 0 ? 0 : exp16(rank, 0); }
 
+inline constexpr uint32_t kMostStir = 256;
+
 // Within how many epochs a move must be repaid at the latest, and how hot a page
 // must be (1/256 accesses per epoch) to repay one copy in that time.
 struct Horizon {
@@ -34,6 +36,7 @@ struct Horizon {
     uint64_t young_heat; // the same by the configured cost: heat that is young must bring that
     uint32_t weight; // accesses that a sample stands for now
     uint32_t passed; // epochs of nominal length since the last ranking
+    uint32_t stir = kMostStir; // how much is being moved, to kMostStir; see LeafRank::certain()
 };
 
 // Ranks of the pages of one leaf. For a leaf without detail code is ignored.
@@ -63,6 +66,7 @@ class LeafRank {
     bool dead_;    // no heat at all
     bool hopeless_; // nothing to count on
     uint32_t prior_;
+    uint32_t stir_;
     bool detail_;
 };
 
@@ -81,8 +85,8 @@ class Ranking {
     [[nodiscard]] uint64_t hopeful(unsigned rank) const { return hopeful_[rank]; }
     // Accesses an epoch of all that was added.
     [[nodiscard]] uint64_t heat() const { return heat_; }
-    // Estimate, in 1/1000, of the heat that more samples could place better.
-    [[nodiscard]] uint32_t uncertain_milli() const;
+    // Estimate, in millionths, of the heat that more samples could place better.
+    [[nodiscard]] uint32_t uncertain_ppm() const;
 
   private:
     void add_leaf(Space& space, Node& node, const Horizon& horizon);

@@ -124,6 +124,10 @@ Test(level, a_stream_that_comes_again_keeps_its_mean) {
     cr_assert_eq(changes, 0U);
     cr_assert(level.average > 15000 && level.average < 25000, "%u", level.average);
     cr_assert(level.confident(kWeight) < level.average && level.confident(kWeight) > 5000, "%u", level.confident(kWeight));
+    const uint32_t chance = level.error(kWeight);
+    const uint32_t one = level.average - level.confident(kWeight, chance, 256);
+    const uint32_t half_more = level.average - level.confident(kWeight, chance, 384);
+    cr_assert(half_more >= one + one / 2 - 1 && half_more <= one + one / 2 + 1, "%u %u", one, half_more);
 }
 
 Test(level, chance_is_not_a_change) {

@@ -14,8 +14,8 @@ tm_policy_config defaults() {
     return config;
 }
 
-// 0.5 % of 500 ms at 60 ns a sample are 41,666 samples.
-PeriodTerms terms(uint64_t accesses, uint32_t uncertain) { return {accesses, 500000000, 5, uncertain, 4093}; }
+// 0.5 % of 500 ms at 60 ns a sample are 41,666 samples. `uncertain` in 1/1000.
+PeriodTerms terms(uint64_t accesses, uint32_t uncertain) { return {accesses, 500000000, 5, uncertain * 1000, 4093}; }
 } // namespace
 
 Test(period, uncertainty_takes_the_whole_budget) {
@@ -31,6 +31,14 @@ Test(period, little_doubt_takes_its_part) {
         const uint32_t half = next_period(c, terms(41666 * 100ULL, doubt / 2));
         cr_assert(half > 195 && half < 205, "%u", half);
     }
+}
+
+Test(period, less_than_a_thousandth_counts) {
+    const tm_policy_config c = defaults();
+    PeriodTerms t = terms(41666 * 100ULL, 0);
+    t.uncertain_ppm = c.doubt_milli * 1000 / 4;
+    const uint32_t quarter = next_period(c, t);
+    cr_assert(quarter > 395 && quarter < 405, "%u", quarter);
 }
 
 Test(period, certainty_takes_a_thirtysecond) {

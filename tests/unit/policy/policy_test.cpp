@@ -333,6 +333,30 @@ Test(policy, a_hot_region_is_placed_and_left_alone) {
     cr_assert_leq(later, 4096 / 10, "10 s, at most 1 %% a second");
 }
 
+Test(policy, stir_is_what_was_promoted_of_late) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.machine.map(1, kHeap, 8192, true);
+    f.machine.map(1, kHeap + 32 * kMiB, 24576, false);
+    f.input.fast_quota = 8192 * 4096;
+    cr_assert_eq(f.policy->stir_ppm, 1000000U, "nothing is placed yet");
+    for (int e = 0; e < 12; e++) {
+        f.samples(1, kHeap + 64 * kMiB, 16 * kMiB, 9000);
+        f.samples(1, kHeap, 128 * kMiB, 1000);
+        const uint64_t before = f.policy->stir_ppm;
+        const uint64_t pages = f.epoch().promote_pages;
+        const uint64_t expected = (before * 15 + pages * 1000000 / 8192 * 2) / 16;
+        cr_assert(f.policy->stir_ppm + 2 >= expected && f.policy->stir_ppm <= expected + 2, "epochs of half a second");
+    }
+    // An epoch as long as the memory leaves nothing of it.
+    f.input.now_ns += 100 * 500000000ULL;
+    cr_assert_eq(f.epoch().promote_pages, 0U);
+    cr_assert_eq(f.policy->stir_ppm, 0U);
+    f.input.fast_quota = 0;
+    f.epoch();
+    cr_assert_eq(f.policy->stir_ppm, 0U);
+}
+
 Test(policy, no_bandwidth_no_moves) {
     Fixture f;
     tm_policy_space_add(f.policy, 1, 0);

@@ -97,6 +97,55 @@ Test(rank, codes_are_found_by_rank) {
 }
 
 namespace {
+// A page with `samples` of its own in a range of which all is known.
+struct Counted {
+    Space space{};
+    PageDetail detail{};
+    Node node = node_with(512 * 100000, 1000);
+    uint8_t code;
+
+    explicit Counted(uint32_t samples) : code(0) {
+        detail.reset(0);
+        detail.prior = kPriorMin;
+        detail.sum = 512 * 32;
+        while (code < 255 && code_value(code) < samples * kSampleUnits)
+            code++;
+    }
+    [[nodiscard]] LeafRank rank(uint32_t stir = kMostStir) const {
+        Horizon horizon = kHorizon;
+        horizon.stir = stir;
+        return {space, node, &detail, horizon};
+    }
+    // How much hotter than it probably is a page may be, in ranks.
+    [[nodiscard]] int doubted() const { return rank().possible(code) - rank().likely(code); }
+};
+} // namespace
+
+Test(rank, few_samples_do_not_make_a_page_cold) {
+    // Three quarters of 1/sqrt(4), of 1/sqrt(1000): 16 / ln 2 ranks for each unit, about.
+    cr_assert(Counted(4).doubted() >= 6 && Counted(4).doubted() <= 9, "%d", Counted(4).doubted());
+    cr_assert_leq(Counted(1000).doubted(), 1);
+}
+
+Test(rank, the_hot_side_is_cautious_while_much_is_moved) {
+    const Counted page(4);
+    const int likely = page.rank().likely(page.code);
+    const int certain = page.rank(0).certain(page.code);
+    cr_assert_leq(certain, likely);
+    cr_assert_leq(page.rank(kMostStir).certain(page.code), certain - 4);
+    cr_assert_leq(page.rank(kMostStir / 2).certain(page.code), certain - 1);
+    cr_assert_gt(page.rank(kMostStir / 2).certain(page.code), page.rank(kMostStir).certain(page.code));
+}
+
+Test(rank, a_range_without_detail_must_be_a_quarter_hotter) {
+    Space space{};
+    const Node n = node_with(512 * 100000, 1000);
+    const LeafRank rank(space, n, nullptr, kHorizon);
+    cr_assert_leq(rank.certain(0), rank.likely(0) - 5);
+    cr_assert_eq(rank.possible(0), rank.likely(0));
+}
+
+namespace {
 // Of 512 pages half have 64 samples each and are as hot as the cut, 32 have 16
 // times that and are on tier 0, the others have what `code` says and are on `tier`.
 uint32_t uncertain_with(uint8_t code, unsigned tier) {
@@ -124,15 +173,15 @@ uint32_t uncertain_with(uint8_t code, unsigned tier) {
         ranking->add(*space, {120, 300, 300, 100, 1});
         ranking->cut_at(kPages);
     }
-    const uint32_t uncertain = ranking->uncertain_milli();
+    const uint32_t uncertain = ranking->uncertain_ppm();
     std::free(space);
     return uncertain;
 }
 } // namespace
 
 Test(rank, what_is_likely_hot_and_not_certain_is_worth_samples) {
-    const uint8_t quarter_more = 117;
-    cr_assert_gt(uncertain_with(quarter_more, 1), uncertain_with(quarter_more, 0) + 20);
+    const uint8_t tenth_more = 114;
+    cr_assert_gt(uncertain_with(tenth_more, 1), uncertain_with(tenth_more, 0) + 1000);
     const uint8_t four_times = 144;
     cr_assert_eq(uncertain_with(four_times, 1), uncertain_with(four_times, 0), "known well enough");
 }
@@ -144,5 +193,5 @@ Test(rank, an_empty_ranking) {
     cr_assert_eq(ranking->cut(), kRanks - 1);
     ranking->cut_at(~uint64_t{0});
     cr_assert_eq(ranking->cut(), 0);
-    cr_assert_eq(ranking->uncertain_milli(), 1000U);
+    cr_assert_eq(ranking->uncertain_ppm(), 1000000U);
 }
