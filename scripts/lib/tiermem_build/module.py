@@ -83,6 +83,8 @@ def _collect(built, folder):
         raise log.Failed(f"the build in {built} made no .ko")
     for module in modules:
         shutil.copy2(module, folder)
+        # As distributions ship them: in an initramfs 6 MiB of debug information are as much less fast memory.
+        subprocess.run(["strip", "--strip-debug", folder / module.name], check=True)
 
 
 def _deliver(made, out):
