@@ -62,6 +62,11 @@ void tiermem_no_flush_tlb_mm_range(struct mm_struct *mm, unsigned long start,
 }
 DEFINE_SYMBOL(flush_tlb_mm_range, "flush_tlb_mm_range")
 
+void tiermem_no_drain_all_pages(struct zone *zone)
+{
+}
+DEFINE_SYMBOL(drain_all_pages, "drain_all_pages")
+
 /* The exchanger's; the kernel's headers know their types. */
 
 void tiermem_no_lru_add_drain_all(void)
@@ -193,6 +198,7 @@ const char *tiermem_missing_for_migration(void)
 
 static void find_for_exchange(void)
 {
+	find_drain_all_pages();
 	find_lru_add_drain_all();
 #ifdef TIERMEM_HAVE_NOTIFYING_FLUSH
 	find_invalidate_start();

@@ -39,6 +39,12 @@ TIERMEM_DECLARE_SYMBOL(flush_tlb_mm_range, void, struct mm_struct *mm,
 TIERMEM_DECLARE_SYMBOL(lru_add_drain_all, void, void);
 
 /*
+ * drain_all_pages() of mm/page_alloc.c: what waits on the CPUs' lists of a zone
+ * goes back to it. Sleeps on a mutex, no IPIs since 5.19.
+ */
+TIERMEM_DECLARE_SYMBOL(drain_all_pages, void, struct zone *zone);
+
+/*
  * Of mm/pgtable-generic.c (since 6.5) and mm/rmap.c (by folio since 6.8), with
  * their own contracts. The exchanger's alone.
  */

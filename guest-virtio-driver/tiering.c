@@ -18,6 +18,7 @@
 #include <linux/virtio_config.h>
 #include <linux/vmstat.h>
 
+#include "kernel_symbols.h"
 #include "kernel_tiering.h"
 #include "residency.h"
 #include "stopwatch.h"
@@ -71,6 +72,8 @@
 #define RESERVE_SHIFT 7
 #define RESERVE_MIN SZ_2M
 #define RESERVE_MAX SZ_256M
+/* A zone that gives less gets what waits on CPUs' lists, if that is as much. */
+#define ROOM_PAGES 128
 /* Steps in one go while the host waits for memory. */
 #define SHRINK_MOVES 1024
 
@@ -230,6 +233,21 @@ static u64 node_sum(int nid, u64 (*pages_of)(struct zone *zone))
 		if (populated_zone(&zones[i]))
 			pages += pages_of(&zones[i]);
 	return pages;
+}
+
+/*
+ * New memory passes over a zone that is at its low watermark, whatever waits on the
+ * CPUs' lists: what was demoted to make room is of no use there.
+ */
+static void give_room(int nid)
+{
+	struct zone *zones = NODE_DATA(nid)->node_zones;
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++)
+		if (populated_zone(&zones[i]) && zone_gives(&zones[i]) < ROOM_PAGES &&
+		    on_cpu_lists(&zones[i]) >= ROOM_PAGES)
+			static_call(tiermem_drain_all_pages)(&zones[i]);
 }
 
 /* Of the fast tier: what processes have there, and what they could have. */
@@ -399,6 +417,7 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 
 	tiermem_spaces_update(&t->spaces);
 	charge_sampling(t);
+	give_room(t->tm->tiers[TM_TIER_FAST].nid);
 	fill_input(t, now, &input);
 	ret = tm_policy_epoch(t->policy, &input, walk, t, t->moves, MAX_MOVES, &t->result);
 	t->last_epoch_ns = now;
