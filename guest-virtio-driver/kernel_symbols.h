@@ -40,7 +40,7 @@ TIERMEM_DECLARE_SYMBOL(lru_add_drain_all, void, void);
 
 /*
  * drain_all_pages() of mm/page_alloc.c: what waits on the CPUs' lists of a zone
- * goes back to it. Sleeps on a mutex, no IPIs since 5.19.
+ * goes back to it. May sleep; sends no IPIs on 6.1 and later.
  */
 TIERMEM_DECLARE_SYMBOL(drain_all_pages, void, struct zone *zone);
 

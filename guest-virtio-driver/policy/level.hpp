@@ -99,7 +99,7 @@ struct Level {
         if (bursting())
             return before[0];
         if (age >= kLongEpochs)
-            return average;
+            return sat_add(average, chance);
         return sat_add(average, sat_add(chance, weight / known_epochs() * 2));
     }
 

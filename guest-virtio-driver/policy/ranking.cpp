@@ -12,9 +12,9 @@ uint32_t expected_epochs(uint16_t age) { return 2U * age + 3; }
 constexpr uint16_t kYoungEpochs = 3;
 // LeafRank::doubt() is never more than this.
 constexpr int kMostDoubt = 64;
-// A page of a range without detail must be this much hotter, a quarter: that the
+// A page of a range without detail must be this much hotter, three tenths: that the
 // heat of a range is spread evenly is only presumed.
-constexpr int kPlainRanks = 5;
+constexpr int kPlainRanks = 6;
 
 // While hardly anything is moved, ranges must be certain by 1.5 standard errors of
 // their habits, and while much is, by one: then ranges that differ are still
@@ -51,11 +51,10 @@ uint16_t LeafRank::likely(uint8_t code) const {
 uint16_t LeafRank::possible(uint8_t code) const {
     if (!detail_)
         return clamp_rank(possible_base_);
-    // Three quarters of a standard deviation above its mean. Caution is worth most
-    // on this side: of many pages with few samples each, those that look coldest
-    // are mostly unlucky, while one that hot pages were compared with is known.
+    // .7 standard deviations above its mean. Caution is worth most on this side: of
+    // many pages with few samples each, those that look coldest are mostly unlucky.
     const uint32_t value = code_value(code) + prior_;
-    return clamp_rank(possible_base_ + log16(value + deviation(value) * 3 / 4));
+    return clamp_rank(possible_base_ + log16(value + clamp_u32(uint64_t{deviation(value)} * 7 / 10)));
 }
 
 uint16_t LeafRank::surcharged(int rank) const {

@@ -141,7 +141,7 @@ Test(level, chance_is_not_a_change) {
 
 Test(level, optimism) {
     Level level = steady(100000, 40);
-    cr_assert_eq(level.optimistic(kWeight), level.average);
+    cr_assert_eq(level.optimistic(kWeight), level.average + level.error(kWeight));
     epoch(level, 10 * level.average);
     cr_assert_eq(level.optimistic(kWeight), level.before[0]);
     Level young = steady(0, 2);

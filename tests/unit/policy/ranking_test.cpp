@@ -122,7 +122,7 @@ struct Counted {
 } // namespace
 
 Test(rank, few_samples_do_not_make_a_page_cold) {
-    // Three quarters of 1/sqrt(4), of 1/sqrt(1000): 16 / ln 2 ranks for each unit, about.
+    // .7 of 1/sqrt(4), of 1/sqrt(1000): 16 / ln 2 ranks for each unit, about.
     cr_assert(Counted(4).doubted() >= 6 && Counted(4).doubted() <= 9, "%d", Counted(4).doubted());
     cr_assert_leq(Counted(1000).doubted(), 1);
 }
@@ -137,12 +137,12 @@ Test(rank, the_hot_side_is_cautious_while_much_is_moved) {
     cr_assert_gt(page.rank(kMostStir / 2).certain(page.code), page.rank(kMostStir).certain(page.code));
 }
 
-Test(rank, a_range_without_detail_must_be_a_quarter_hotter) {
+Test(rank, a_range_without_detail_must_be_much_hotter) {
     Space space{};
     const Node n = node_with(512 * 100000, 1000);
     const LeafRank rank(space, n, nullptr, kHorizon);
-    cr_assert_leq(rank.certain(0), rank.likely(0) - 5);
-    cr_assert_eq(rank.possible(0), rank.likely(0));
+    cr_assert_leq(rank.certain(0), rank.likely(0) - 6);
+    cr_assert_leq(rank.possible(0), rank.likely(0) + 1);
 }
 
 namespace {
