@@ -198,7 +198,6 @@ const char *tiermem_missing_for_migration(void)
 
 static void find_for_exchange(void)
 {
-	find_drain_all_pages();
 	find_lru_add_drain_all();
 #ifdef TIERMEM_HAVE_NOTIFYING_FLUSH
 	find_invalidate_start();
@@ -251,6 +250,7 @@ int tiermem_symbols_init(void)
 		return ret;
 	find_isolate_free_page();
 	find_flush_tlb_mm_range();
+	find_drain_all_pages();
 	find_for_exchange();
 	find_for_migration();
 	find_set_numabalancing_state();
