@@ -200,16 +200,28 @@ static u64 on_cpu_lists(struct zone *zone)
 }
 
 /*
- * What processes could still get of a zone before allocations go elsewhere: it
- * ends at the low watermark, above what the zone keeps for lower classes.
+ * What processes could get of a zone with so many pages free before allocations go
+ * elsewhere: it ends at the low watermark, above what the zone keeps for lower classes.
  */
-static u64 zone_gives(struct zone *zone)
+static u64 zone_gives_of(struct zone *zone, u64 free)
 {
-	unsigned long free = zone_page_state(zone, NR_FREE_PAGES);
-	unsigned long keeps = low_wmark_pages(zone) + zone->nr_reserved_highatomic +
-			      zone->lowmem_reserve[MAX_NR_ZONES - 1];
+	u64 keeps = low_wmark_pages(zone) + zone->nr_reserved_highatomic +
+		    zone->lowmem_reserve[MAX_NR_ZONES - 1];
 
 	return free > keeps ? free - keeps : 0;
+}
+
+static u64 zone_gives(struct zone *zone)
+{
+	return zone_gives_of(zone, zone_page_state(zone, NR_FREE_PAGES));
+}
+
+/* So many pages more would it give if none waited on the CPUs' lists. */
+static u64 zone_withholds(struct zone *zone)
+{
+	u64 free = zone_page_state(zone, NR_FREE_PAGES);
+
+	return zone_gives_of(zone, free + on_cpu_lists(zone)) - zone_gives_of(zone, free);
 }
 
 /* Free pages in blocks of 2 MiB and more. */
@@ -246,7 +258,7 @@ static void give_room(int nid)
 
 	for (i = 0; i < MAX_NR_ZONES; i++)
 		if (populated_zone(&zones[i]) && zone_gives(&zones[i]) < ROOM_PAGES &&
-		    on_cpu_lists(&zones[i]) >= ROOM_PAGES)
+		    zone_withholds(&zones[i]) >= ROOM_PAGES)
 			static_call(tiermem_drain_all_pages)(&zones[i]);
 }
 
