@@ -193,10 +193,13 @@ def compared(done):
     for cell, run in done.items():
         ideal = ideals.get((cell.title, cell.seed))
         share = ideal and ideal["fast_share"]
-        first, second = tiering_figures.times_to_ideal(course_of(run), run, share)
+        course = course_of(run)
+        first, second = tiering_figures.times_to_ideal(course, run, share)
         hot = hot_pages(cell, ideal)
         found[cell] = {**run, "to_90": first, "to_90_shift": second,
                        "of_ideal": run["fast_share"] / share if share else None,
+                       "rate_of_ideal": run["rate"] / ideal["rate"] if ideal else None,
+                       "kernel_late": tiering_figures.settled(course, run["begin"], run["end"]).kernel_share,
                        "moves_per_hot_page": run["pages_moved"] / hot if hot else None}
     return found
 
@@ -234,6 +237,7 @@ def rows(done):
                                 ("90 % of the ideal's share after the shift", "to_90_shift", "s"),
                                 ("kernel instructions", "kernel_instructions", "instructions"),
                                 ("kernel's share of the time", "kernel_share", "share"),
+                                ("kernel's share of the last third", "kernel_late", "share"),
                                 ("pages moved", "pages_moved", "pages"),
                                 ("pages moved for each hot page", "moves_per_hot_page", "pages")):
             yield Row(f"{workload}, {peer}: {what}", middle(key), unit)

@@ -24,9 +24,10 @@ def made_up(cell):
     for number in range(121):
         share = SHARES[cell.peer] if number > 20 or cell.peer == "ideal" else 0.1
         fast += round(1000 * share) if number else 0
-        samples.append(tiering_figures.Counts(number * SECOND // 10, fast, 1000 * number - fast, 0, number, number))
+        kernel = 1_000_000 * number  # ns of instructions, and of stall: 2 in 100 ms
+        samples.append(tiering_figures.Counts(number * SECOND // 10, fast, 1000 * number - fast, 0, kernel, kernel))
     course = tiering_figures.Course(samples)
-    return {"begin": 0, "end": 12 * SECOND, "shift": None, "fast_share": tiering_figures.settled(course, 0, 12 * SECOND),
+    return {"begin": 0, "end": 12 * SECOND, "shift": None, "fast_share": tiering_figures.settled(course, 0, 12 * SECOND).share,
             "rate": 1e6 * (1 + SHARES[cell.peer]), "late_rate": 2e6, "memory_ns": 100.0, "kernel_instructions": 10**9,
             "kernel_share": 0.1, "pages_moved": 32768, "ideal_fast_bytes": 128 << 20,
             "series": course.series(0, 12 * SECOND), "course": [counts.as_list() for counts in samples]}
@@ -71,6 +72,7 @@ def test_table_json_and_document(tmp_path, capsys):
     rows = {row["what"]: row for row in json.loads((tmp_path / "j").read_text())["rows"]}
     assert rows["gups, tiermem: fast share"]["value"] == 0.85 and rows["gups, tiermem: fast share"]["peer_value"] == 0.9
     assert rows["gups, tiermem: pages moved for each hot page"]["value"] == 2
+    assert rows["gups, tiermem: kernel's share of the last third"]["value"] == pytest.approx(0.02)
     assert rows["gups, none: 90 % of the ideal's share after the start"]["value"] is None
 
 

@@ -38,6 +38,11 @@ class Counts:
         """The part of the misses that fast memory served; None without misses."""
         return self.fast / (self.fast + self.slow) if self.fast + self.slow else None
 
+    @property
+    def kernel_share(self):
+        """The part of the time that the kernel took, an instruction being a nanosecond; None when no time passed."""
+        return (self.kernel_instructions + self.kernel_stall) / self.time if self.time else None
+
 
 class Course:
     """Counts over time. At a time between two samples it is as at the earlier one."""
@@ -86,8 +91,8 @@ def marks(events):
 
 
 def settled(course, begin, end):
-    """The share in the last part of a time."""
-    return course.between(end - int((end - begin) * LAST_PART), end).share
+    """What happened in the last part of a time."""
+    return course.between(end - int((end - begin) * LAST_PART), end)
 
 
 def moved(phases):
@@ -100,7 +105,7 @@ def moved(phases):
 
 
 def figures(events, course):
-    """What a run shows by itself, as a dict; what needs the ideal's run is added by beside_ideal()."""
+    """What a run shows by itself, as a dict."""
     phases = marks(events)
     begin, end = phases["start"]["tsc"], phases["end"]["tsc"]
     whole, total = course.between(begin, end), next(event for event in events if event["event"] == "total")
@@ -110,14 +115,14 @@ def figures(events, course):
     return {
         "begin": begin, "end": end, "shift": phases["shift"]["tsc"] if "shift" in phases else None,
         "seconds": (end - begin) / SECOND,
-        "fast_share": settled(course, begin, end), "fast_share_whole": whole.share,
+        "fast_share": settled(course, begin, end).share, "fast_share_whole": whole.share,
         "memory_ns": whole.user_stall / misses if misses else None,
         "misses": misses,
         "operations": total["operations"], "checksum": total["checksum"],
         "rate": total["operations_per_second"],
         "late_rate": _rate(late),
         "kernel_instructions": whole.kernel_instructions,
-        "kernel_share": (whole.kernel_instructions + whole.kernel_stall) / whole.time if whole.time else None,
+        "kernel_share": whole.kernel_share,
         "pages_moved": moved(phases),
         "series": course.series(begin, end),
     }

@@ -11,9 +11,11 @@ COLUMNS = [
     ("after shift", "to_90_shift", 1, 1, False),
     ("memory ns", "memory_ns", 1, 1, False),
     ("Mops", "rate", 3, 1e-6, True),
+    ("of ideal", "rate_of_ideal", 3, 1, False),
     ("Mops late", "late_rate", 3, 1e-6, False),
     ("kernel Ginstr", "kernel_instructions", 3, 1e-9, False),
     ("kernel %", "kernel_share", 1, 100, False),
+    ("% late", "kernel_late", 1, 100, False),
     ("pages moved", "pages_moved", 0, 1, False),
     ("per hot page", "moves_per_hot_page", 2, 1, False),
 ]
