@@ -50,8 +50,12 @@
 /* Without QoS: permille of one CPU; as the device's default. */
 #define DEFAULT_CPU_BUDGET 50
 #define SAMPLING_SHARE 2
-/* 1/1000 of the heat; below, sampling takes less in proportion. */
+/*
+ * 1/1000 of the heat; below, sampling takes less in proportion. The second is for when
+ * nothing is promoted.
+ */
 #define DOUBT_MILLI 16
+#define CALM_DOUBT_MILLI 64
 /*
  * Of a sample, from the source to the policy core: about 200 instructions and
  * some lines that no cache holds any more when samples come. As measured by
@@ -546,6 +550,7 @@ static int allocate(struct tiermem_tiering *t)
 	config.sample_cost_ns = SAMPLE_NS;
 	config.walk_windows = WALK_WINDOWS;
 	config.doubt_milli = DOUBT_MILLI;
+	config.calm_doubt_milli = CALM_DOUBT_MILLI;
 	config.seed = get_random_u64();
 	ret = tm_policy_create(&config, &t->policy);
 	if (ret)

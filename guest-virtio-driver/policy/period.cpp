@@ -3,12 +3,20 @@
 #include "period.hpp"
 
 #include "arith.hpp"
+#include "ranking.hpp"
 
 namespace tiermem {
 
 namespace {
-// Below config.doubt_milli in proportion, but never less than this part.
+// Below doubt_ppm() in proportion, but never less than this part.
 constexpr uint32_t kLeastPart = 32;
+
+// Uncertainty that is worth the whole budget. While pages find their places, each
+// sample helps for long; when hardly any moves any more, little is left to be won.
+uint64_t doubt_ppm(const tm_policy_config& config, uint32_t stir) {
+    const uint64_t most = kMostStir;
+    return (uint64_t{config.doubt_milli} * stir + config.calm_doubt_milli * (most - stir)) * 1000 / most;
+}
 
 uint32_t limited(const tm_policy_config& config, uint64_t period) {
     if (period < config.period_min)
@@ -21,9 +29,9 @@ uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
     // Samples an epoch that the budget pays for.
     const uint64_t budget_ns = mul_div(terms.epoch_ns, terms.cpu_permille, 1000);
     uint64_t samples = budget_ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
-    const uint64_t doubt_ppm = uint64_t{config.doubt_milli} * 1000;
-    if (terms.uncertain_ppm < doubt_ppm) {
-        const uint64_t part = mul_div(samples, terms.uncertain_ppm, doubt_ppm);
+    const uint64_t doubt = doubt_ppm(config, terms.stir);
+    if (terms.uncertain_ppm < doubt) {
+        const uint64_t part = mul_div(samples, terms.uncertain_ppm, doubt);
         samples = part > samples / kLeastPart ? part : samples / kLeastPart;
     }
     if (samples == 0)

@@ -14,6 +14,7 @@ struct PeriodTerms {
     uint64_t epoch_ns;        // its length
     uint32_t cpu_permille;    // budget
     uint32_t uncertain_ppm;   // Ranking::uncertain_ppm()
+    uint32_t stir;            // 0..kMostStir, how much is promoted
     uint32_t current;         // period in force
 };
 

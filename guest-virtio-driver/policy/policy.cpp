@@ -20,7 +20,8 @@ bool config_ok(const tm_policy_config& c) {
            (c.address_bits == 47 || c.address_bits == 57) && c.epoch_ms >= 10 && c.epoch_ms <= 60000 &&
            c.period_min >= 1 && c.period_max >= c.period_min && c.sample_cost_ns >= 1 && c.move_cost_ns >= 1 &&
            c.move_cost_ns <= kSecond && c.access_gain_ns >= 1 && c.access_gain_ns <= 1000000 &&
-           c.horizon_ms >= c.epoch_ms && c.walk_windows >= 16 && c.doubt_milli >= 1;
+           c.horizon_ms >= c.epoch_ms && c.walk_windows >= 16 && c.doubt_milli >= 1 &&
+           c.calm_doubt_milli >= 1;
 }
 
 bool input_ok(const tm_policy& p, const tm_epoch_input& in) {
@@ -81,11 +82,13 @@ void note_demand(tm_policy& p, const tm_epoch_input& in) {
     p.demand = seen > faded ? seen : faded;
 }
 
-// Enough free pages for another epoch like the busiest of the last, and a
-// quarter more, but at most 1/16 of the quota; at least what the caller wants.
+// Enough free pages for two epochs like the busiest of the last, but at most 1/16 of
+// the quota; at least what the caller wants. Programs take memory in bursts, of which
+// two may come before the next epoch has made room; and what waits on the lists of
+// CPUs that do not need it counts as free.
 uint64_t wanted_reserve(const tm_policy& p, const tm_epoch_input& in) {
     const uint64_t most = p.quota_pages / 16;
-    const uint64_t demand = sat_add(p.demand, p.demand / 4);
+    const uint64_t demand = sat_mul(p.demand, 2);
     const uint64_t wanted = demand < most ? demand : most;
     const uint64_t asked = in.fast_reserve >> kPageShift;
     return wanted > asked ? wanted : asked;
@@ -143,6 +146,7 @@ void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     terms.epoch_ns = length_ns;
     terms.cpu_permille = in.qos_class == TM_CLASS_BEST_EFFORT ? in.cpu_permille / 2 : in.cpu_permille;
     terms.uncertain_ppm = p.ranking.uncertain_ppm();
+    terms.stir = stir(p);
     terms.current = p.period;
     p.period = next_period(p.config, terms);
 }
@@ -214,6 +218,7 @@ void tm_policy_config_default(tm_policy_config* config) {
     config->horizon_ms = 60000;
     config->walk_windows = 256;
     config->doubt_milli = 1;
+    config->calm_doubt_milli = 1;
     config->seed = 1;
 }
 

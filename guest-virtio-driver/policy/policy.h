@@ -80,6 +80,7 @@ struct tm_policy_config {
 	uint32_t walk_windows;    /* walk callbacks per epoch, >= 16 */
 	uint32_t doubt_milli;     /* the whole CPU budget goes into samples while so many
 				     1/1000 of the heat could be placed better; >= 1 */
+	uint32_t calm_doubt_milli; /* the same while nothing is promoted; >= 1 */
 	uint64_t seed;            /* of the rounding of counters */
 };
 

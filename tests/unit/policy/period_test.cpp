@@ -4,6 +4,7 @@
 
 #include "arith.hpp"
 #include "period.hpp"
+#include "ranking.hpp"
 
 using namespace tiermem;
 
@@ -15,7 +16,9 @@ tm_policy_config defaults() {
 }
 
 // 0.5 % of 500 ms at 60 ns a sample are 41,666 samples. `uncertain` in 1/1000.
-PeriodTerms terms(uint64_t accesses, uint32_t uncertain) { return {accesses, 500000000, 5, uncertain * 1000, 4093}; }
+PeriodTerms terms(uint64_t accesses, uint32_t uncertain) {
+    return {accesses, 500000000, 5, uncertain * 1000, kMostStir, 4093};
+}
 } // namespace
 
 Test(period, uncertainty_takes_the_whole_budget) {
@@ -31,6 +34,22 @@ Test(period, little_doubt_takes_its_part) {
         const uint32_t half = next_period(c, terms(41666 * 100ULL, doubt / 2));
         cr_assert(half > 195 && half < 205, "%u", half);
     }
+}
+
+Test(period, doubt_weighs_less_while_nothing_moves) {
+    tm_policy_config c = defaults();
+    c.doubt_milli = 16;
+    c.calm_doubt_milli = 48;
+    PeriodTerms t = terms(41666 * 100ULL, 16);
+    cr_assert_eq(next_period(c, t), 101U, "the whole budget while much is promoted");
+    t.stir = kMostStir / 2;
+    const uint32_t half = next_period(c, t);
+    cr_assert(half > 195 && half < 205, "%u", half);
+    t.stir = 0;
+    const uint32_t third = next_period(c, t);
+    cr_assert(third > 295 && third < 305, "%u", third);
+    t.uncertain_ppm = 48000;
+    cr_assert_eq(next_period(c, t), 101U, "what has changed is sampled at once, moved or not");
 }
 
 Test(period, less_than_a_thousandth_counts) {

@@ -172,6 +172,7 @@ Test(policy, configurations_out_of_range_are_refused) {
     refused([](tm_policy_config& c) { c.horizon_ms = c.epoch_ms - 1; });
     refused([](tm_policy_config& c) { c.walk_windows = 15; });
     refused([](tm_policy_config& c) { c.doubt_milli = 0; });
+    refused([](tm_policy_config& c) { c.calm_doubt_milli = 0; });
     tm_policy* policy = nullptr;
     cr_assert_eq(tm_policy_create(nullptr, &policy), TM_ERR_ARGUMENT);
     const tm_policy_config config = defaults();
@@ -532,7 +533,7 @@ Test(policy, new_memory_finds_room) {
         f.samples(1, kHeap, 64 * kMiB, 5000);
         f.epoch();
     }
-    cr_assert_eq(f.input.fast_quota / 4096 - f.machine.fast.size(), 625U, "a quarter more than came last");
+    cr_assert_eq(f.input.fast_quota / 4096 - f.machine.fast.size(), 1000U, "twice what came last");
     f.input.new_bytes = ~uint64_t{0};
     f.samples(1, kHeap, 64 * kMiB, 5000);
     f.epoch();
