@@ -73,21 +73,27 @@ void rank_spaces(tm_policy& p) {
 
 uint64_t all_free(const tm_epoch_input& in) { return sat_add(in.fast_free, in.fast_waiting) >> kPageShift; }
 
-// What new pages took since the last epoch, remembered for some.
+// No more is kept free.
+uint64_t most_reserve(const tm_policy& p) { return p.quota_pages / 16; }
+
+// What new pages took since the last epoch, remembered for some. More than can be kept
+// free would only be remembered for longer.
 void note_demand(tm_policy& p, const tm_epoch_input& in) {
     const uint64_t taken = p.last_ns == 0 ? 0 : sat_sub(p.free_expected, all_free(in));
     const uint64_t made = in.new_bytes >> kPageShift;
-    const uint64_t seen = taken > made ? taken : made;
+    const uint64_t most = most_reserve(p);
+    const uint64_t all = taken > made ? taken : made;
+    const uint64_t seen = all < most ? all : most;
     const uint64_t faded = p.demand - p.demand / 8;
     p.demand = seen > faded ? seen : faded;
 }
 
-// Enough free pages for two epochs like the busiest of the last, but at most 1/16 of
-// the quota; at least what the caller wants. Programs take memory in bursts, of which
-// two may come before the next epoch has made room; and what waits on the lists of
-// CPUs that do not need it counts as free.
+// Enough free pages for two epochs like the busiest of the last; at least what the
+// caller wants. Programs take memory in bursts, of which two may come before the next
+// epoch has made room; and what waits on the lists of CPUs that do not need it counts
+// as free.
 uint64_t wanted_reserve(const tm_policy& p, const tm_epoch_input& in) {
-    const uint64_t most = p.quota_pages / 16;
+    const uint64_t most = most_reserve(p);
     const uint64_t demand = sat_mul(p.demand, 2);
     const uint64_t wanted = demand < most ? demand : most;
     const uint64_t asked = in.fast_reserve >> kPageShift;

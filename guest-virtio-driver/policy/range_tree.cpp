@@ -119,6 +119,7 @@ void RangeTree::split(uint16_t i) {
         child.fast_pages = n.fast_pages / kFan;
         child.present_pages = n.present_pages / kFan;
         child.walk_age = 255;
+        child.mistaken = false;
         child.ranked = kUnranked;
         enter(static_cast<uint16_t>(first + c));
     }
@@ -159,6 +160,7 @@ void RangeTree::merge(uint16_t i) {
     n.walk_age = 0;
     n.huge = false;
     n.even = false;
+    n.mistaken = false;
     n.blocked = 0;
     for (unsigned c = 0; c < kFan; c++) {
         Node& child = nodes_[first + c];

@@ -28,10 +28,11 @@ inline constexpr unsigned kPageShift = 12;
 inline constexpr unsigned kLeafOrder = 21;
 inline constexpr unsigned kFan = 4;
 inline constexpr uint32_t kUnranked = 0xffffffff;
-// Epochs after which a hot range is walked again, in general and when samples
-// fell on pages that were not there.
+// Epochs after which a hot range is walked again: in general, when samples fell on
+// pages that were not there, or elsewhere, and when it seemed to have none at all.
 inline constexpr uint8_t kStale = 32;
 inline constexpr uint8_t kStaleMissing = 4;
+inline constexpr uint8_t kStaleEmpty = 1;
 
 struct Node {
     uint64_t start;         // lowest address
@@ -44,6 +45,7 @@ struct Node {
     uint8_t order;          // log2 of the length in bytes
     uint8_t walk_age;       // epochs since the last walk; 255: never
     uint8_t blocked;        // epochs for which moving it is not tried
+    bool mistaken;          // without a detail: a sample told of pages that it is not known to have
     uint16_t likely;        // rank of its pages, as of `ranked`; not with a detail
     uint16_t hottest;       // best rank on which a page may be promoted, 0: none; 0 if no leaf
     uint16_t coldest;       // rank of its coldest page, kNone: not known; kNone if no leaf
@@ -55,6 +57,10 @@ struct Node {
     [[nodiscard]] bool leaf() const { return first_child == 0; }
     [[nodiscard]] uint64_t end() const { return start + (uint64_t{1} << order); }
     [[nodiscard]] uint64_t pages() const { return uint64_t{1} << (order - kPageShift); }
+    // Whether a page served by `tier` (0, 1 or unknown) is not among those that it is known to have.
+    [[nodiscard]] bool lacks(uint8_t tier) const {
+        return tier == 1 ? present_pages <= fast_pages : (tier == 0 ? fast_pages == 0 : present_pages == 0);
+    }
     // Pages over which its heat is spread, as far as is known; at least 1.
     [[nodiscard]] uint64_t spread() const { return walk_age != 255 && present_pages > 0 ? present_pages : pages(); }
 };
@@ -105,9 +111,12 @@ class RangeTree {
             missed_order_ = n->order;
         }
         n->level.now = sat_add(n->level.now, weight);
-        if (n->detail != kNone)
+        if (n->detail != kNone) {
             details_[n->detail].record(static_cast<unsigned>((addr >> kPageShift) & (kPages - 1)), tier, rng);
-        else if (n->level.now >= uint64_t{split_samples_} * weight)
+            return true;
+        }
+        n->mistaken |= n->lacks(tier);
+        if (n->level.now >= uint64_t{split_samples_} * weight)
             refine(cached, addr);
         return true;
     }
@@ -154,9 +163,11 @@ class RangeTree {
     }
     // A hot 2 MiB range whose pages are to be looked up.
     [[nodiscard]] bool due(const Node& n) const {
-        if (n.level.average == 0 || n.walk_age < kStaleMissing || n.order != kLeafOrder)
+        if (n.level.average == 0 || n.walk_age < kStaleEmpty || n.order != kLeafOrder)
             return false;
-        return n.walk_age >= kStale || (n.detail != kNone && details_[n.detail].missing != 0);
+        if (n.detail != kNone)
+            return n.walk_age >= (details_[n.detail].missing == 0 ? kStale : kStaleMissing);
+        return n.walk_age >= (!n.mistaken ? kStale : (n.present_pages == 0 ? kStaleEmpty : kStaleMissing));
     }
     // Whether there was one when the epoch was settled.
     [[nodiscard]] bool any_due() const { return any_due_; }

@@ -47,6 +47,7 @@ void note_window(Space& space, uint16_t index, const tm_window& window) {
     if (n.walk_age == kNever || n.present_pages != present)
         n.ranked = kUnranked;
     n.walk_age = 0;
+    n.mistaken = false;
     n.huge = window.huge != 0;
     n.present_pages = present;
     n.fast_pages = count_pages(window.fast);

@@ -162,6 +162,40 @@ Test(tree, a_hot_range_is_due_to_be_walked) {
     cr_assert(f.tree.any_due(), "long ago");
 }
 
+// Without a count of its pages: what samples tell must fit what the last walk found, or it came too early.
+Test(tree, a_range_that_samples_do_not_fit_is_due) {
+    Fixture f;
+    f.samples(kHeap, 4096, 1000);
+    f.settle();
+    const uint16_t i = f.tree.find(kHeap);
+    Node& n = f.tree.node(i);
+    f.tree.drop_detail(i);
+    n.even = true; // looked at page by page, and not to be for some time
+    const auto due_in = [&f, &n](uint32_t present, uint32_t fast, uint8_t tier) {
+        n.present_pages = present;
+        n.fast_pages = fast;
+        n.mistaken = false;
+        n.even_age = 0;
+        n.walk_age = 0;
+        unsigned epochs = 0;
+        do {
+            cr_assert(f.tree.record(kHeap, 100, tier, f.rng));
+            f.settle();
+            epochs++;
+        } while (!f.tree.due(n));
+        return epochs;
+    };
+    constexpr uint8_t kUnknown = 2;
+    for (const uint8_t tier : {uint8_t{0}, uint8_t{1}, kUnknown})
+        cr_assert_eq(due_in(0, 0, tier), kStaleEmpty, "its memory has come since, tier %u", tier);
+    cr_assert_eq(due_in(512, 512, 1), kStaleMissing);
+    cr_assert_eq(due_in(512, 0, 0), kStaleMissing);
+    cr_assert_eq(due_in(512, 512, 0), kStale);
+    cr_assert_eq(due_in(512, 0, 1), kStale);
+    cr_assert_eq(due_in(512, 511, 1), kStale);
+    cr_assert_eq(due_in(512, 512, kUnknown), kStale);
+}
+
 Test(tree, full_of_ranges_it_still_takes_samples) {
     Fixture f(64 * 1024);
     for (int e = 0; e < 30; e++) {
