@@ -14,7 +14,7 @@
 
 /* Samples in one epoch: at period 4093 a process that runs for some 2 ms. */
 #define ADMIT_SAMPLES 16
-/* Memory for a space: 1/1024 of what it has mapped, within these. */
+/* Memory for a space: 1/1024 of what it has or may fill, within these. */
 #define SPACE_SHIFT 10
 #define SPACE_BYTES_MIN SZ_64K
 #define SPACE_BYTES_MAX SZ_1M
@@ -87,9 +87,12 @@ static struct mm_struct *candidate_mm(const struct tiermem_candidate *c)
 	return mm;
 }
 
+/* A program is often met while it fills what it has mapped. */
 static u32 space_bytes(struct mm_struct *mm)
 {
-	return clamp_t(u64, (u64)get_mm_rss(mm) << (PAGE_SHIFT - SPACE_SHIFT),
+	u64 pages = max(get_mm_rss(mm), READ_ONCE(mm->data_vm));
+
+	return clamp_t(u64, pages << (PAGE_SHIFT - SPACE_SHIFT),
 		       SPACE_BYTES_MIN, SPACE_BYTES_MAX);
 }
 
