@@ -63,6 +63,7 @@ struct PageDetail {
     bool even;             // no page differs from the others by more than chance
     uint8_t missing;       // 1: a sample fell on a page that is not `movable`
     bool doubted;          // the last epoch contradicted the pattern
+    bool refused;          // since the last walk: then what is missing may just not be movable
     uint16_t prior;        // units, see study()
 
     void reset(uint16_t node);

@@ -345,10 +345,12 @@ void note_moved(Space& space, uint64_t addr, uint32_t pages, const uint64_t (&do
     for (unsigned p = 0; p < pages && first + p < kPages; p++) {
         moved += bit(done, p) ? 1 : 0;
         stuck += bit(refused, p) ? 1 : 0;
-        if (d != nullptr && bit(done, p))
+        if (d != nullptr && bit(done, p)) {
             d->fast.assign(first + p, to_fast);
-        else if (d != nullptr && bit(refused, p))
+        } else if (d != nullptr && bit(refused, p)) {
             d->movable.clear(first + p);
+            d->refused = true;
+        }
     }
     n.fast_pages = to_fast ? sat_add(n.fast_pages, moved) : sat_sub(n.fast_pages, moved);
     n.fast_pages = n.fast_pages < n.present_pages ? n.fast_pages : n.present_pages;

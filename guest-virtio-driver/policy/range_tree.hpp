@@ -29,10 +29,10 @@ inline constexpr unsigned kLeafOrder = 21;
 inline constexpr unsigned kFan = 4;
 inline constexpr uint32_t kUnranked = 0xffffffff;
 // Epochs after which a hot range is walked again: in general, when samples fell on
-// pages that were not there, or elsewhere, and when it seemed to have none at all.
+// pages that were not there, or elsewhere, and when these seem to be new.
 inline constexpr uint8_t kStale = 32;
 inline constexpr uint8_t kStaleMissing = 4;
-inline constexpr uint8_t kStaleEmpty = 1;
+inline constexpr uint8_t kStaleNew = 1;
 
 struct Node {
     uint64_t start;         // lowest address
@@ -163,11 +163,12 @@ class RangeTree {
     }
     // A hot 2 MiB range whose pages are to be looked up.
     [[nodiscard]] bool due(const Node& n) const {
-        if (n.level.average == 0 || n.walk_age < kStaleEmpty || n.order != kLeafOrder)
+        if (n.level.average == 0 || n.walk_age < kStaleNew || n.order != kLeafOrder)
             return false;
-        if (n.detail != kNone)
-            return n.walk_age >= (details_[n.detail].missing == 0 ? kStale : kStaleMissing);
-        return n.walk_age >= (!n.mistaken ? kStale : (n.present_pages == 0 ? kStaleEmpty : kStaleMissing));
+        const PageDetail* d = detail(n);
+        const bool missing = d != nullptr ? d->missing != 0 : n.mistaken;
+        const bool is_new = d != nullptr ? !d->refused : n.present_pages == 0;
+        return n.walk_age >= (!missing ? kStale : (is_new ? kStaleNew : kStaleMissing));
     }
     // Whether there was one when the epoch was settled.
     [[nodiscard]] bool any_due() const { return any_due_; }

@@ -61,6 +61,7 @@ void note_window(Space& space, uint16_t index, const tm_window& window) {
         d->fast.word[w] = window.fast[w];
     }
     d->missing = 0;
+    d->refused = false;
 }
 
 void Residency::refresh(SpaceTable& spaces, Walker& walker) {

@@ -147,8 +147,12 @@ Test(tree, a_hot_range_is_due_to_be_walked) {
         for (Node& each : f.tree)
             each.walk_age = static_cast<uint8_t>(epochs);
     };
-    walked(kStaleMissing - 2);
+    walked(0);
     f.samples(kHeap, 4096, 1000);
+    f.settle();
+    cr_assert(f.tree.any_due(), "it is new");
+    f.tree.detail(n)->refused = true;
+    walked(kStaleMissing - 2);
     f.settle();
     cr_assert_not(f.tree.any_due(), "a moment ago");
     cr_assert(f.tree.detail(n)->missing);
@@ -187,7 +191,7 @@ Test(tree, a_range_that_samples_do_not_fit_is_due) {
     };
     constexpr uint8_t kUnknown = 2;
     for (const uint8_t tier : {uint8_t{0}, uint8_t{1}, kUnknown})
-        cr_assert_eq(due_in(0, 0, tier), kStaleEmpty, "its memory has come since, tier %u", tier);
+        cr_assert_eq(due_in(0, 0, tier), kStaleNew, "its memory has come since, tier %u", tier);
     cr_assert_eq(due_in(512, 512, 1), kStaleMissing);
     cr_assert_eq(due_in(512, 0, 0), kStaleMissing);
     cr_assert_eq(due_in(512, 512, 0), kStale);
