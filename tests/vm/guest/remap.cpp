@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Changes the machine's memory map while every CPU uses its timer: `remap CONFIG TIMES` turns the memory decoding of
-// the PCI device with this file of its configuration space off and on, TIMES each, on CPU 0. The other CPUs sleep a
-// little meanwhile, over and over, which programs the timers of their local APICs by MMIO; afterwards every CPU
-// sleeps once more. Says "sleeps=N".
+// the PCI device with this file of its configuration space off and on, on CPU 0, at least TIMES each and until the other
+// CPUs have slept as often. They sleep a little, over and over, which programs the timers of their local APICs by MMIO;
+// afterwards every CPU sleeps once more. Says "sleeps=N".
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
     std::uint16_t command = 0;
     if (pread(config, &command, sizeof command, command_register) != sizeof command)
         fail("pread");
-    for (unsigned long i = 0; i < 2 * times; i++) {
+    for (unsigned long i = 0; i < 2 * times || sleeps < times || i % 2 != 0; i++) {
         command ^= memory_decoding;
         if (pwrite(config, &command, sizeof command, command_register) != sizeof command)
             fail("pwrite");
