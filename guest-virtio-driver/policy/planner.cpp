@@ -7,6 +7,7 @@ namespace tiermem {
 namespace {
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 constexpr uint8_t kBlockedEpochs = 16;
+constexpr Place kNowhere{TM_SPACE_NONE, 0, 0};
 
 uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -81,9 +82,26 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
     return goal;
 }
 
-Runs::Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, const Horizon& horizon)
-    : spaces_(spaces), walker_(walker), direction_(direction), rank_(rank), left_(pages), horizon_(horizon),
-      edge_(false), slot_(0), leaf_(kNone), at_(0), started_(false), set_{}, window_(0), huge_(false), page_(kPages) {}
+Runs::Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, const Horizon& horizon,
+           Place& place)
+    : spaces_(spaces), walker_(walker), direction_(direction), rank_(rank), left_(pages), horizon_(horizon), place_(place),
+      first_(place), first_leaf_(0), round_(false), unseen_(false), edge_(false), slot_(0), leaf_(kNone), at_(0),
+      started_(false), set_{}, window_(0), huge_(false), page_(kPages) {
+    const Space* space = first_.slot < spaces.top() ? spaces.slot(first_.slot) : nullptr;
+    if (space == nullptr || space->id != first_.space)
+        first_ = kNowhere;
+    else
+        first_leaf_ = space->tree.find(first_.addr);
+    begin_pass();
+}
+
+void Runs::begin_pass() {
+    round_ = false;
+    slot_ = first_.slot;
+    leaf_ = first_leaf_ == 0 ? kNone : static_cast<uint16_t>(first_leaf_ - 1);
+}
+
+bool Runs::pass_over() const { return round_ && (slot_ > first_.slot || slot_ >= spaces_.top()); }
 
 bool Runs::wanted(const Node& node) const {
     const bool promote = direction_ == Direction::kPromote;
@@ -97,10 +115,17 @@ bool Runs::wanted(const Node& node) const {
 // The next leaf with anything for this pass; false when both passes are over.
 bool Runs::next_leaf() {
     for (;;) {
-        if (slot_ >= spaces_.top()) {
-            if (edge_)
+        if (pass_over()) {
+            if (edge_) {
+                place_ = unseen_ ? place_ : kNowhere;
                 return false;
+            }
             edge_ = true;
+            begin_pass();
+            continue;
+        }
+        if (slot_ >= spaces_.top()) {
+            round_ = true;
             slot_ = 0;
             leaf_ = kNone;
             continue;
@@ -117,13 +142,14 @@ bool Runs::next_leaf() {
 
 // The next wanted leaf of this tree, in the order in which nodes are stored.
 bool Runs::find_wanted(const RangeTree& tree) {
-    const uint32_t top = tree.top();
+    const bool here = slot_ == first_.slot;
+    const uint32_t top = here && round_ ? first_leaf_ : tree.top();
     for (uint32_t i = leaf_ == kNone ? 0 : leaf_ + 1U; i < top; i++) {
         const Node& node = tree.node(static_cast<uint16_t>(i));
         if (!wanted(node))
             continue;
         leaf_ = static_cast<uint16_t>(i);
-        at_ = node.start;
+        at_ = here && i == first_leaf_ && first_.addr > node.start ? first_.addr : node.start;
         return true;
     }
     return false;
@@ -165,6 +191,10 @@ bool Runs::load_window(uint64_t from) {
     Space& space = *spaces_.slot(slot_);
     const Node& node = space.tree.node(leaf_);
     tm_window window{};
+    if (!walker_.can() && !unseen_) {
+        unseen_ = true;
+        place_ = {space.id, from, slot_};
+    }
     if (walker_(space.id, from, node.end(), window) != 1) {
         at_ = node.end();
         return false;
@@ -318,11 +348,12 @@ class Writer {
 };
 } // namespace
 
-PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const Horizon& horizon, tm_move* moves,
-                     uint32_t max) {
-    Runs hot(spaces, walker, Direction::kPromote, goal.promote_from, goal.promote_only + goal.pairs, horizon);
+PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const Horizon& horizon, Places& places,
+                     tm_move* moves, uint32_t max) {
+    Runs hot(spaces, walker, Direction::kPromote, goal.promote_from, goal.promote_only + goal.pairs, horizon,
+             places.promote);
     Runs cold(spaces, walker, Direction::kDemote, goal.demote_upto, goal.demote_only + goal.huge_short + goal.pairs,
-              horizon);
+              horizon, places.demote);
     const uint64_t gain = sat_sub(rank_heat(clamp_rank(goal.promote_from)), rank_heat(goal.demote_upto));
     Writer writer(hot, cold, moves, max, goal.promote_only, goal.huge_room, gain);
     writer.make_room(goal.demote_only);
@@ -331,6 +362,17 @@ PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const
 }
 
 namespace {
+// A page here and there that is pinned must not keep the rest of a range, which may be
+// gigabytes, from being moved.
+void note_refused(Node& n, uint32_t moved, uint32_t stuck) {
+    const uint32_t refused = sat_sub(n.refused + stuck, moved);
+    n.refused = static_cast<uint8_t>(lesser(refused, kMostRefused));
+    if (n.refused < kMostRefused)
+        return;
+    n.refused = 0;
+    n.blocked = kBlockedEpochs;
+}
+
 bool bit(const uint64_t (&words)[8], uint32_t i) { return ((words[i / 64] >> (i % 64)) & 1) != 0; }
 } // namespace
 
@@ -354,8 +396,8 @@ void note_moved(Space& space, uint64_t addr, uint32_t pages, const uint64_t (&do
     }
     n.fast_pages = to_fast ? sat_add(n.fast_pages, moved) : sat_sub(n.fast_pages, moved);
     n.fast_pages = n.fast_pages < n.present_pages ? n.fast_pages : n.present_pages;
-    if (d == nullptr && stuck * 2 > pages)
-        n.blocked = kBlockedEpochs;
+    if (d == nullptr)
+        note_refused(n, moved, stuck);
 }
 
 } // namespace tiermem

@@ -47,17 +47,35 @@ struct Run {
     uint16_t rank;
 };
 
+// Where the walks of a plan ended when their budget was used up: the next plan goes on
+// there, or it would look at the same first windows of a large range for ever.
+struct Place {
+    uint64_t space; // its id
+    uint64_t addr;
+    uint32_t slot;
+};
+
+// One for each direction.
+struct Places {
+    Place promote;
+    Place demote;
+};
+
 // The pages worth moving in one direction, in two passes over all leaves: the
 // ranks beyond the threshold, then those on it.
 class Runs {
   public:
-    Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, const Horizon& horizon);
+    // Begins at `place`, and leaves there where to go on.
+    Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t rank, uint64_t pages, const Horizon& horizon,
+         Place& place);
     // What comes next; pages == 0 at the end.
     Run peek();
     // Consume `pages` of what peek() showed.
     void take(uint32_t pages);
 
   private:
+    void begin_pass();
+    [[nodiscard]] bool pass_over() const;
     bool next_leaf();
     bool find_wanted(const RangeTree& tree);
     bool load();
@@ -72,6 +90,11 @@ class Runs {
     uint16_t rank_;
     uint64_t left_;
     Horizon horizon_;
+    Place& place_;
+    Place first_;         // each pass begins here, and ends when it has come round
+    uint16_t first_leaf_;
+    bool round_;          // beyond the last slot, and on from the first
+    bool unseen_;         // there was no walk left for some windows
     bool edge_;      // second pass
     uint32_t slot_;
     uint16_t leaf_;  // kNone: take the first of the slot
@@ -91,8 +114,8 @@ struct PlanCount {
 };
 
 // Write the steps of `goal` into `moves`.
-PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const Horizon& horizon, tm_move* moves,
-                     uint32_t max);
+PlanCount write_plan(SpaceTable& spaces, Walker& walker, const Goal& goal, const Horizon& horizon, Places& places,
+                     tm_move* moves, uint32_t max);
 
 // Of `pages` pages at `addr`, `done` were moved in `direction` and `refused`
 // cannot be moved (bits as in tm_outcome).

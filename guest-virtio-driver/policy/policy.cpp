@@ -362,7 +362,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     rank_spaces(p);
     note_demand(p, *input);
     const Goal goal = find_goal(p.ranking, make_terms(p, *input, length_ns));
-    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), moves, max_moves);
+    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), p.places, moves, max_moves);
     note_stir(p, plan.promote, length_ns);
     note_pace(p, *input, length_ns);
     choose_period(p, *input, length_ns);
@@ -393,7 +393,7 @@ int tm_policy_shrink(tm_policy* policy, uint64_t bytes, tm_walk_fn walk, void* c
     terms.short_pages = (bytes >> kPageShift) + ((bytes & 4095) != 0 ? 1 : 0);
     terms.budget = terms.short_pages;
     const Goal goal = find_goal(p.ranking, terms);
-    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), moves, max_moves);
+    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), p.places, moves, max_moves);
     p.stats.walks += p.config.walk_windows - walker.left();
     return static_cast<int>(plan.moves);
 }

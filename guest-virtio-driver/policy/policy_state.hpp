@@ -4,6 +4,7 @@
 #define TIERMEM_POLICY_POLICY_STATE_HPP
 
 #include "policy.h"
+#include "planner.hpp"
 #include "ranking.hpp"
 #include "residency.hpp"
 #include "space.hpp"
@@ -14,6 +15,7 @@ struct tm_policy {
     tiermem::Space* last_space; // of the last sample
     tiermem::Ranking ranking;   // as of the last epoch
     tiermem::Residency residency;
+    tiermem::Places places;
     tiermem::Rng rng;
     uint64_t last_ns;
     uint64_t quota_pages;

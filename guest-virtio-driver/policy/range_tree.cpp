@@ -120,6 +120,8 @@ void RangeTree::split(uint16_t i) {
         child.present_pages = n.present_pages / kFan;
         child.walk_age = 255;
         child.mistaken = false;
+        child.fruitless = 0;
+        child.refused = 0;
         child.ranked = kUnranked;
         enter(static_cast<uint16_t>(first + c));
     }
@@ -162,6 +164,8 @@ void RangeTree::merge(uint16_t i) {
     n.even = false;
     n.mistaken = false;
     n.blocked = 0;
+    n.fruitless = 0;
+    n.refused = 0;
     for (unsigned c = 0; c < kFan; c++) {
         Node& child = nodes_[first + c];
         sum = sum.plus(child.level);

@@ -33,6 +33,11 @@ inline constexpr uint32_t kUnranked = 0xffffffff;
 inline constexpr uint8_t kStale = 32;
 inline constexpr uint8_t kStaleMissing = 4;
 inline constexpr uint8_t kStaleNew = 1;
+// Twice as long after each walk that samples gave reason for and that found nothing new:
+// memory that can never be moved is left out of walks and sampled for ever.
+inline constexpr uint8_t kMostFruitless = 5;
+// A range without a detail is left alone for some epochs after so many pages more were refused than moved.
+inline constexpr uint8_t kMostRefused = 64;
 
 struct Node {
     uint64_t start;         // lowest address
@@ -50,9 +55,11 @@ struct Node {
     uint16_t hottest;       // best rank on which a page may be promoted, 0: none; 0 if no leaf
     uint16_t coldest;       // rank of its coldest page, kNone: not known; kNone if no leaf
     uint32_t ranked;        // level.average when the ranks were found, or kUnranked
-    bool huge;              // a 2 MiB folio, moved whole
-    bool even;              // looked at page by page before, and found even
+    bool huge : 1;          // a 2 MiB folio, moved whole
+    bool even : 1;          // looked at page by page before, and found even
     uint8_t even_age;       // epochs since
+    uint8_t fruitless;      // walks, one after another, that found nothing new, up to kMostFruitless
+    uint8_t refused;        // pages more than moved, up to kMostRefused; not with a detail
 
     [[nodiscard]] bool leaf() const { return first_child == 0; }
     [[nodiscard]] uint64_t end() const { return start + (uint64_t{1} << order); }
@@ -161,14 +168,19 @@ class RangeTree {
     [[nodiscard]] const PageDetail* detail(const Node& n) const {
         return n.detail == kNone ? nullptr : &details_[n.detail];
     }
+    // Whether samples told of pages that were not there when it was last walked.
+    [[nodiscard]] bool contradicted(const Node& n) const {
+        const PageDetail* d = detail(n);
+        return d != nullptr ? d->missing != 0 : n.mistaken;
+    }
     // A hot 2 MiB range whose pages are to be looked up.
     [[nodiscard]] bool due(const Node& n) const {
         if (n.level.average == 0 || n.walk_age < kStaleNew || n.order != kLeafOrder)
             return false;
         const PageDetail* d = detail(n);
-        const bool missing = d != nullptr ? d->missing != 0 : n.mistaken;
         const bool is_new = d != nullptr ? !d->refused : n.present_pages == 0;
-        return n.walk_age >= (!missing ? kStale : (is_new ? kStaleNew : kStaleMissing));
+        const unsigned since = (is_new ? kStaleNew : kStaleMissing) << n.fruitless;
+        return n.walk_age >= (!contradicted(n) || since > kStale ? kStale : since);
     }
     // Whether there was one when the epoch was settled.
     [[nodiscard]] bool any_due() const { return any_due_; }

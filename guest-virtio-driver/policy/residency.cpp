@@ -44,13 +44,19 @@ int Walker::operator()(uint64_t space, uint64_t start, uint64_t end, tm_window& 
 void note_window(Space& space, uint16_t index, const tm_window& window) {
     Node& n = space.tree.node(index);
     const uint32_t present = count_pages(window.present);
-    if (n.walk_age == kNever || n.present_pages != present)
+    const uint32_t fast = count_pages(window.fast);
+    const bool changed = n.walk_age == kNever || n.present_pages != present;
+    if (changed)
         n.ranked = kUnranked;
+    if (changed || n.fast_pages != fast || !space.tree.contradicted(n))
+        n.fruitless = 0;
+    else if (n.fruitless < kMostFruitless)
+        n.fruitless++;
     n.walk_age = 0;
     n.mistaken = false;
     n.huge = window.huge != 0;
     n.present_pages = present;
-    n.fast_pages = count_pages(window.fast);
+    n.fast_pages = fast;
     if (n.huge && n.detail != kNone)
         space.tree.drop_detail(index);
     PageDetail* d = space.tree.detail(n);
@@ -85,14 +91,19 @@ void Residency::refresh_due(SpaceTable& spaces, Walker& walker) {
     }
 }
 
+// From where the last epoch ended, for the same reason.
 void Residency::refresh_space(Space& space, Walker& walker) {
-    for (Node& node : space.tree) {
-        if (!space.tree.due(node))
+    const uint32_t top = space.tree.top();
+    uint32_t i = space.next_due;
+    for (uint32_t k = 0; k < top; k++, i++) {
+        i = i < top ? i : 0;
+        if (!space.tree.due(space.tree.node(static_cast<uint16_t>(i))))
             continue;
         if (!walker.can())
-            return;
-        refresh_leaf(space, space.tree.index_of(node), walker);
+            break;
+        refresh_leaf(space, static_cast<uint16_t>(i), walker);
     }
+    space.next_due = i;
 }
 
 void Residency::refresh_leaf(Space& space, uint16_t index, Walker& walker) {

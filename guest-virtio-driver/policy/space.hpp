@@ -12,6 +12,7 @@ struct Space {
     uint64_t min_fast;   // pages not demoted for the sake of others
     uint64_t fast_pages; // on tier 0, as of the last ranking
     uint32_t bytes;      // of this block
+    uint32_t next_due;   // node that is looked at first when ranges are walked again
     int bias;            // added to each rank: 16 * log2(weight / 16)
     RangeTree tree;
     // The tree's memory follows.

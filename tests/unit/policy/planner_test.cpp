@@ -125,3 +125,26 @@ Test(goal, blocked_ranges_are_left_alone) {
     f.space.tree.node(f.space.tree.find(0)).blocked = 1;
     cr_assert_eq(find_goal(f.rank(), kPlenty).pairs, 0U);
 }
+
+// One page that is pinned says little of its range; many do.
+Test(moved, a_range_is_blocked_when_much_of_it_is_refused) {
+    Fixture f;
+    f.leaf(0, 100, 0);
+    Node& n = f.space.tree.node(f.space.tree.find(0));
+    const uint64_t none[8] = {};
+    const uint64_t first[8] = {1};
+    const uint64_t all[8] = {~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL};
+    const auto refuse_one = [&] { note_moved(f.space, 0, 1, none, first, Direction::kPromote); };
+    for (unsigned i = 1; i < kMostRefused; i++)
+        refuse_one();
+    cr_assert_eq(n.blocked, 0U);
+    note_moved(f.space, 0, 512, all, none, Direction::kPromote);
+    for (unsigned i = 1; i < kMostRefused; i++)
+        refuse_one();
+    cr_assert_eq(n.blocked, 0U, "what was moved counts against it");
+    refuse_one();
+    cr_assert_gt(n.blocked, 0U);
+    n.blocked = 0;
+    note_moved(f.space, 0, 512, none, all, Direction::kPromote);
+    cr_assert_gt(n.blocked, 0U, "a folio of 2 MiB");
+}

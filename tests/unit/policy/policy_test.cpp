@@ -706,6 +706,48 @@ Test(policy, coarse_cold_ranges_give_up_their_fast_pages) {
     cr_assert_gt(f.fast_in(1, kHeap, 16 * kMiB), 4000U);
 }
 
+// A plan's walks do not reach over all of it: each goes on where the last one ended.
+Test(policy, fast_pages_at_the_end_of_a_large_cold_range_are_found) {
+    tm_policy_config config = defaults();
+    config.walk_windows = 16;
+    Fixture f(config);
+    tm_policy_space_add(f.policy, 1, 0);
+    f.machine.map(1, 0x100000000000, 16384, false);
+    f.machine.map(1, 0x100000000000 + 64 * kMiB, 4096, true);
+    f.machine.map(1, kHeap, 4096, false);
+    f.input.fast_quota = 4096 * 4096;
+    for (int e = 0; e < 60; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 5000);
+        f.epoch();
+    }
+    cr_assert_gt(f.fast_in(1, kHeap, 16 * kMiB), 4000U);
+}
+
+Test(policy, ranges_whose_walks_find_nothing_are_walked_ever_less) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    // Sampled, and never to be seen in a walk, as what is locked in memory.
+    for (int e = 0; e < 100; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 5000);
+        f.epoch();
+    }
+    const int before = f.machine.walks;
+    for (int e = 0; e < 64; e++) {
+        f.samples(1, kHeap, 16 * kMiB, 5000);
+        f.epoch();
+    }
+    // Twice each of the eight windows, and the hand's one question an epoch.
+    cr_assert_leq(f.machine.walks - before, 64 + 3 * 8, "%d", f.machine.walks - before);
+    // What comes where samples never told of anything is still found at once.
+    f.machine.map(1, kHeap + 64 * kMiB, 512, false);
+    f.input.fast_quota = 4096 * 4096;
+    for (int e = 0; e < 8; e++) {
+        f.samples(1, kHeap + 64 * kMiB, 2 * kMiB, 5000);
+        f.epoch();
+    }
+    cr_assert_gt(f.fast_in(1, kHeap + 64 * kMiB, 2 * kMiB), 400U);
+}
+
 Test(policy, broken_accounts_are_found) {
     Fixture f;
     f.policy->stats.bytes++;
