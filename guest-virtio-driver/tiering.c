@@ -271,7 +271,7 @@ static void measure_fast(const struct tiermem_tier *tier, struct tm_epoch_input 
 {
 	u64 used = node_pages(tier->nid, NR_ANON_MAPPED) + node_pages(tier->nid, NR_FILE_MAPPED);
 	u64 spare = node_sum(tier->nid, zone_gives), less = shrinking(tier);
-	u64 waiting = node_sum(tier->nid, on_cpu_lists);
+	u64 waiting = node_sum(tier->nid, zone_withholds);
 	u64 usable = used + spare + waiting;
 	u64 reserve = clamp_t(u64, PFN_PHYS(tier->size) >> RESERVE_SHIFT,
 			      RESERVE_MIN, RESERVE_MAX);
