@@ -83,8 +83,7 @@ static struct folio *find_folio(struct mm_struct *mm, unsigned long addr)
 	return folio;
 }
 
-/* Takes over the reference. False: the folio is left where it is. */
-static bool add_folio(struct list_head *list, struct folio *folio, bool huge, int nid)
+bool tiermem_migrate_add(struct list_head *list, struct folio *folio, bool huge, int nid)
 {
 	bool added = (!huge || folio_order(folio) == HPAGE_PMD_ORDER) &&
 		     folio_nid(folio) != nid && !folio_test_hugetlb(folio) &&
@@ -109,7 +108,7 @@ static bool add_place(struct list_head *list, struct tiermem_space *space,
 	    tiermem_refuse_node(space, vma, nid))
 		return false;
 	folio = find_folio(space->mm, addr);
-	return folio && add_folio(list, folio, huge, nid);
+	return folio && tiermem_migrate_add(list, folio, huge, nid);
 }
 
 /* All places of one address space from the first on; returns how many. */
@@ -128,10 +127,24 @@ static unsigned int add_space(struct list_head *list, const struct tiermem_place
 	return i;
 }
 
+unsigned int tiermem_migrate_list(struct list_head *list, int nid)
+{
+	unsigned int succeeded = 0;
+
+	if (list_empty(list))
+		return 0;
+	/* A huge page that finds no room stays whole for this reason. */
+	static_call(tiermem_migrate_pages)(list, new_target, NULL, nid, MIGRATE_ASYNC,
+					   MR_NUMA_MISPLACED, &succeeded);
+	if (!list_empty(list))
+		static_call(tiermem_putback_movable_pages)(list);
+	return succeeded;
+}
+
 unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
 			     bool huge, int nid, bool *refused)
 {
-	unsigned int done = 0, succeeded = 0, patience = TIERMEM_PATIENCE;
+	unsigned int done = 0, patience = TIERMEM_PATIENCE;
 	LIST_HEAD(list);
 
 	memset(refused, 1, nr * sizeof(*refused));
@@ -141,14 +154,7 @@ unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr
 	while (done < nr)
 		done += add_space(&list, places + done, nr - done, huge, nid,
 				  refused + done, &patience);
-	if (list_empty(&list))
-		return 0;
-	/* A huge page that finds no room stays whole for this reason. */
-	static_call(tiermem_migrate_pages)(&list, new_target, NULL, nid, MIGRATE_ASYNC,
-					   MR_NUMA_MISPLACED, &succeeded);
-	if (!list_empty(&list))
-		static_call(tiermem_putback_movable_pages)(&list);
-	return succeeded;
+	return tiermem_migrate_list(&list, nid);
 }
 
 const char *tiermem_migrate_unavailable(void)

@@ -28,6 +28,15 @@
 unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
 			     bool huge, int nid, bool *refused);
 
+/*
+ * For callers that find folios by themselves: put @folio on a list of those that go to
+ * @nid; @huge as above. Takes over the reference; false: it stays where it is. Only if
+ * tiermem_migrate_unavailable() is NULL.
+ */
+bool tiermem_migrate_add(struct list_head *list, struct folio *folio, bool huge, int nid);
+/* Move them. Returns as above; may sleep; nothing stays on the list. */
+unsigned int tiermem_migrate_list(struct list_head *list, int nid);
+
 /* Why nothing can be migrated: the name of what the kernel lacks; or NULL. */
 const char *tiermem_migrate_unavailable(void);
 

@@ -267,7 +267,8 @@ static void give_room(int nid)
 }
 
 /* Of the fast tier: what processes have there, and what they could have. */
-static void measure_fast(const struct tiermem_tier *tier, struct tm_epoch_input *input)
+static void measure_fast(const struct tiermem_tier *tier, const struct tiermem_idle *idle,
+			 struct tm_epoch_input *input)
 {
 	u64 used = node_pages(tier->nid, NR_ANON_MAPPED) + node_pages(tier->nid, NR_FILE_MAPPED);
 	u64 spare = node_sum(tier->nid, zone_gives), less = shrinking(tier);
@@ -279,6 +280,7 @@ static void measure_fast(const struct tiermem_tier *tier, struct tm_epoch_input 
 	input->fast_quota = PFN_PHYS(usable - min(usable, less));
 	input->fast_free = PFN_PHYS(spare - min(spare, less));
 	input->fast_waiting = PFN_PHYS(waiting);
+	input->fast_idle = PFN_PHYS(tiermem_idle_stock(idle));
 	input->fast_free_huge = PFN_PHYS(node_sum(tier->nid, zone_huge));
 	input->fast_reserve = less ? 0 : min(reserve, input->fast_quota / 8);
 }
@@ -354,7 +356,7 @@ static void fill_input(struct tiermem_tiering *t, u64 now, struct tm_epoch_input
 		.cpu_permille = sampling_permille(t),
 		.qos_class = READ_ONCE(t->tm->qos.qos_class),
 	};
-	measure_fast(&t->tm->tiers[TM_TIER_FAST], input);
+	measure_fast(&t->tm->tiers[TM_TIER_FAST], &t->idle, input);
 }
 
 /* ---- The epoch ---- */
@@ -388,6 +390,22 @@ static void carry_out_slices(struct tiermem_tiering *t, unsigned int nr, u64 mos
 		done += tiermem_relocate(t->relocation, t->moves + done, slice, &t->stopping);
 		t->moved = t->relocation->stats;
 	}
+}
+
+/* Pages that nobody uses leave the fast tier. Returns how many. */
+static unsigned long move_idle(struct tiermem_tiering *t, unsigned long pages)
+{
+	const struct tiermem_stopwatch start = tiermem_stopwatch_start();
+	unsigned long moved = tiermem_idle_move(&t->idle, pages, t->tm->tiers[TM_TIER_SLOW].nid,
+						&t->stopping);
+
+	t->idle_moved += moved;
+	t->relocation->stats.demoted += moved;
+	t->relocation->stats.migrated += moved;
+	t->moved = t->relocation->stats;
+	spend(t, TIERMEM_STAGE_MOVE, tiermem_stopwatch_read(&start));
+	tm_budget_spend(&t->copies, ktime_get_ns(), PFN_PHYS(moved));
+	return moved;
 }
 
 /* Carry out steps, and learn what a page costs. */
@@ -434,6 +452,8 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 	tiermem_spaces_update(&t->spaces);
 	charge_sampling(t);
 	give_room(t->tm->tiers[TM_TIER_FAST].nid);
+	if (t->quiet_epochs < QUIET_EPOCHS)
+		tiermem_idle_scan(&t->idle, now);
 	fill_input(t, now, &input);
 	ret = tm_policy_epoch(t->policy, &input, walk, t, t->moves, MAX_MOVES, &t->result);
 	t->last_epoch_ns = now;
@@ -443,8 +463,10 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 		dev_warn_once(&t->tm->vdev->dev, "the policy core refused to plan (%d)\n", ret);
 		return;
 	}
+	if (t->result.idle_pages)
+		moved = move_idle(t, t->result.idle_pages);
 	if (t->result.moves)
-		moved = carry_out(t, t->result.moves, cpu_left(t) / EPOCH_PART);
+		moved += carry_out(t, t->result.moves, cpu_left(t) / EPOCH_PART);
 	trace_tiermem_epoch(&t->result, &input, moved, cpu_left(t), t->page_ns);
 	follow_period(t);
 	note_quiet(t, t->result.samples <= QUIET_SAMPLES && !moved);
@@ -511,6 +533,8 @@ unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
 	int nr;
 
 	mutex_lock(&t->lock);
+	if (t->policy)
+		sum = move_idle(t, min_t(unsigned long, pages, tiermem_idle_stock(&t->idle)));
 	while (t->policy && sum < pages && !READ_ONCE(t->stopping)) {
 		nr = tm_policy_shrink(t->policy, PFN_PHYS(pages - sum), walk, t,
 				      t->moves, SHRINK_MOVES);
@@ -538,6 +562,7 @@ static void release(struct tiermem_tiering *t)
 	t->relocation = NULL;
 	kvfree(t->moves);
 	t->moves = NULL;
+	tiermem_idle_destroy(&t->idle);
 }
 
 static int allocate(struct tiermem_tiering *t)
@@ -558,7 +583,8 @@ static int allocate(struct tiermem_tiering *t)
 	tiermem_spaces_init(&t->spaces, t->policy);
 	t->relocation = kvzalloc(sizeof(*t->relocation), GFP_KERNEL);
 	t->moves = kvcalloc(MAX_MOVES, sizeof(*t->moves), GFP_KERNEL);
-	if (!t->relocation || !t->moves) {
+	ret = tiermem_idle_init(&t->idle, &t->tm->tiers[TM_TIER_FAST], ktime_get_ns());
+	if (ret || !t->relocation || !t->moves) {
 		release(t);
 		return -ENOMEM;
 	}

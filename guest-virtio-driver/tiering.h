@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 
 #include "policy/budget.h"
+#include "idle_folios.h"
 #include "policy/policy.h"
 #include "relocate.h"
 #include "spaces.h"
@@ -50,6 +51,7 @@ struct tiermem_tiering {
 	struct tm_policy *policy;
 	struct tiermem_spaces spaces;
 	struct tiermem_relocation *relocation;
+	struct tiermem_idle idle;	/* on the fast tier */
 	struct tm_move *moves;
 	struct tiermem_record records[TIERMEM_RECORDS_PER_READ];
 	struct tm_sample samples[TIERMEM_RECORDS_PER_READ];
@@ -70,6 +72,7 @@ struct tiermem_tiering {
 	u64 samples_by_tier[2];		/* those whose tier was looked up */
 	u64 stage_ns[TIERMEM_STAGES];
 	struct tiermem_relocate_stats moved;
+	u64 idle_moved;			/* pages that nobody used, of those demoted */
 };
 
 void tiermem_tiering_init(struct tiermem *tm);

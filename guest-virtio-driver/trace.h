@@ -144,6 +144,7 @@ TRACE_EVENT(tiermem_epoch,
 		__field(u64, quota)
 		__field(u64, free)
 		__field(u64, waiting)
+		__field(u64, idle)
 		__field(u64, planned)
 		__field(unsigned long, moved)
 		__field(u64, left_ns)
@@ -159,17 +160,18 @@ TRACE_EVENT(tiermem_epoch,
 		__entry->quota = input->fast_quota >> PAGE_SHIFT;
 		__entry->free = input->fast_free >> PAGE_SHIFT;
 		__entry->waiting = input->fast_waiting >> PAGE_SHIFT;
-		__entry->planned = result->promote_pages + result->demote_pages;
+		__entry->idle = input->fast_idle >> PAGE_SHIFT;
+		__entry->planned = result->idle_pages + result->promote_pages + result->demote_pages;
 		__entry->moved = moved;
 		__entry->left_ns = left_ns;
 		__entry->page_ns = page_ns;
 	),
-	TP_printk("samples=%u period=%u fast=%u/1000 uncertain=%u/1000 changes=%u walks=%u quota=%llu free=%llu waiting=%llu planned=%llu moved=%lu left=%lluns page=%lluns",
+	TP_printk("samples=%u period=%u fast=%u/1000 uncertain=%u/1000 changes=%u walks=%u quota=%llu free=%llu waiting=%llu idle=%llu planned=%llu moved=%lu left=%lluns page=%lluns",
 		  __entry->samples, __entry->period, __entry->fast_milli,
 		  __entry->uncertain_milli, __entry->changes,
 		  __entry->walks, __entry->quota, __entry->free,
-		  __entry->waiting, __entry->planned, __entry->moved,
-		  __entry->left_ns, __entry->page_ns)
+		  __entry->waiting, __entry->idle, __entry->planned,
+		  __entry->moved, __entry->left_ns, __entry->page_ns)
 );
 
 /* What has become of a step of a plan. */

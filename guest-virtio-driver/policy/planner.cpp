@@ -19,7 +19,7 @@ struct Meeting {
     unsigned low = 0; // ... and pages on tier 0 in this one
     uint64_t fast;
 
-    explicit Meeting(const Ranking& r) : ranking(r), hopeful(r.hopeful(kRanks - 1)), fast(r.fast(0)) {}
+    Meeting(const Ranking& r, uint64_t idle) : ranking(r), hopeful(r.hopeful(kRanks - 1)), fast(r.fast(0) + idle) {}
     bool find_hopeful() {
         while (hopeful == 0 && high > 1)
             hopeful = ranking.hopeful(--high);
@@ -38,11 +38,22 @@ bool worth(unsigned high, unsigned low, const Terms& terms) {
     const uint64_t lost = rank_heat(static_cast<uint16_t>(low));
     return rank_heat(static_cast<uint16_t>(high)) >= sat_add(lost, 2 * terms.copy_heat);
 }
+
+// What is idle goes before what is in an address space, first to make room for new pages.
+// A pair with it is a promotion into the room that it leaves.
+void take_idle(Goal& goal, uint64_t idle) {
+    const uint64_t for_room = lesser(goal.demote_only, idle);
+    const uint64_t for_pairs = lesser(goal.pairs, idle - for_room);
+    goal.idle = for_room + for_pairs;
+    goal.demote_only -= for_room;
+    goal.pairs -= for_pairs;
+    goal.promote_only += for_pairs;
+}
 } // namespace
 
 Goal find_goal(const Ranking& ranking, const Terms& terms) {
-    Goal goal{0, 0, 0, 0, 0, kRanks, 0};
-    Meeting meet(ranking);
+    Goal goal{0, 0, 0, 0, 0, 0, kRanks, 0};
+    Meeting meet(ranking, terms.idle_pages);
     uint64_t budget = terms.budget;
     while (goal.demote_only < terms.short_pages && budget > 0 && meet.find_fast()) {
         const uint64_t n = lesser(lesser(meet.fast, terms.short_pages - goal.demote_only), budget);
@@ -79,6 +90,7 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         meet.hopeful -= n;
         meet.fast -= n;
     }
+    take_idle(goal, terms.idle_pages);
     return goal;
 }
 

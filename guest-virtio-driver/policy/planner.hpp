@@ -17,6 +17,7 @@ namespace tiermem {
 
 // How many pages may and should move, and how hot they must be.
 struct Goal {
+    uint64_t idle;         // pages of nobody that the caller is to move out of tier 0 first
     uint64_t demote_only;  // pages that only make room
     uint64_t promote_only; // pages that take free room
     uint64_t pairs;
@@ -30,6 +31,7 @@ struct Terms {
     uint64_t budget;      // page copies
     uint64_t free_pages;  // of tier 0, beyond the reserve
     uint64_t short_pages; // missing to the reserve
+    uint64_t idle_pages;  // on tier 0, of nobody's address space: as good as without heat
     uint64_t huge_pages;  // free as whole 2 MiB
     uint64_t copy_heat;   // 1/256 accesses per epoch that repay one copy
 };

@@ -109,6 +109,7 @@ Terms make_terms(const tm_policy& p, const tm_epoch_input& in, uint64_t length_n
     const uint64_t spare = sat_sub(all_free(in), reserve);
     terms.free_pages = spare < free_pages ? spare : free_pages;
     terms.short_pages = sat_sub(reserve, all_free(in));
+    terms.idle_pages = in.fast_idle >> kPageShift;
     terms.huge_pages = in.fast_free_huge >> kPageShift;
     terms.copy_heat = horizon(p).copy_heat;
     return terms;
@@ -370,6 +371,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     result->walks = p.config.walk_windows - walker.left();
     p.stats.walks += result->walks;
     result->moves = plan.moves;
+    result->idle_pages = goal.idle;
     result->promote_pages = plan.promote;
     result->demote_pages = plan.demote;
     result->period = p.period;

@@ -99,6 +99,8 @@ struct tm_epoch_input {
 	uint64_t fast_free_huge; /* ... and those of them that are whole 2 MiB */
 	uint64_t fast_waiting; /* bytes that are free, but that a promotion may not get:
 				  they count for the reserve only */
+	uint64_t fast_idle;    /* bytes of tier 0 in use by nobody's address space and not
+				* used of late, which the caller could move to tier 1 */
 	uint64_t fast_reserve; /* bytes of what is free to keep for new pages;
 				* more is kept while more is being taken */
 	uint64_t new_bytes;    /* user memory that came into being since the last
@@ -154,6 +156,7 @@ struct tm_move {
 struct tm_epoch_result {
 	uint32_t moves;           /* steps written */
 	uint32_t period;          /* sampling period wanted from now on */
+	uint64_t idle_pages;      /* of fast_idle: to be moved to tier 1 before the steps */
 	uint64_t promote_pages;   /* pages on the promoting side of the plan */
 	uint64_t demote_pages;
 	uint64_t cut_heat_milli;  /* heat of a page at the cut, 1/1000 accesses */

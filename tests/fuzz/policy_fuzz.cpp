@@ -67,6 +67,7 @@ void epoch(tm_policy* policy, Input& in, uint64_t& now) {
     input.fast_reserve = in.take<uint32_t>();
     input.fast_free_huge = in.take<uint64_t>();
     input.fast_waiting = in.take<uint64_t>();
+    input.fast_idle = in.take<uint64_t>();
     input.new_bytes = in.take<uint32_t>();
     input.bandwidth = in.take<uint64_t>();
     input.lost_samples = in.take<uint16_t>();

@@ -124,6 +124,37 @@ def test_what_is_bound_stays(guest):
     heat.end()
 
 
+def shmem(machine):
+    """Bytes of page cache in shared memory on nodes 0 and 1."""
+    text = machine.run("cat /sys/devices/system/node/node[01]/meminfo").output
+    return [int(number) * 1024 for number in re.findall(r" Shmem: +(\d+) kB", text)]
+
+
+def test_files_that_nobody_uses_make_room(guest):
+    """Page cache that no page table maps goes to the slow tier for what is hot, with its content; what is bound to the
+    fast node, and what is read all the time, stays."""
+    guest.run("mkdir -p /tmp/idle /tmp/bound && mount -t tmpfs none /tmp/idle && "
+              "mount -t tmpfs -o mpol=bind:0 none /tmp/bound")
+    before = shmem(guest)
+    for name, size in (("bound/file", 16), ("idle/used", 8), ("idle/file", 32)):
+        guest.run(f"head -c {size * MIB} /dev/urandom >/tmp/{name}", timeout=SLOW_HOST)
+    assert shmem(guest)[0] - before[0] >= 55 * MIB, "the fast tier had room"
+    digest = guest.run("md5sum </tmp/idle/file", timeout=SLOW_HOST).output
+    tiers.start(guest, "while [ -e /tmp/idle/used ]; do cat /tmp/idle/used >/dev/null; done", "/tmp/reader")
+    moved = counter(guest, "idle_demoted")
+    heat = Heat(guest)
+    # The file, but for what is on its way through a CPU's list.
+    tiers.until(lambda: counter(guest, "idle_demoted") >= moved + 31 * MIB, lambda: f"{shmem(guest)} {before}", SLOW_HOST,
+                pause=0.5)
+    becomes_fast(heat)
+    assert shmem(guest)[0] >= 24 * MIB
+    heat.end()
+    assert guest.run("md5sum </tmp/idle/file", timeout=SLOW_HOST).output == digest
+    guest.run("rm /tmp/idle/used")
+    tiers.until(lambda: tiers.finished(guest, "/tmp/reader"), lambda: "the reader goes on", SLOW_HOST)
+    guest.run("umount /tmp/idle /tmp/bound")
+
+
 def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
     """A third of the room is taken while a program works: the quota is met, the cold part pays for it, and nothing is
     swapped, reclaimed from page tables or killed."""

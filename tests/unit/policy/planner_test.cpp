@@ -48,7 +48,7 @@ struct Fixture {
     std::unique_ptr<Ranking> ranking;
 };
 
-constexpr Terms kPlenty{1 << 20, 0, 0, 0, 256};
+constexpr Terms kPlenty{1 << 20, 0, 0, 0, 0, 256};
 } // namespace
 
 Test(goal, hot_slow_pages_are_paired_with_cold_fast_ones) {
@@ -110,6 +110,30 @@ Test(goal, the_reserve_is_made_of_the_coldest) {
     t.short_pages = ~uint64_t{0};
     t.budget = ~uint64_t{0};
     cr_assert_eq(find_goal(f.rank(), t).demote_only, 1024U, "not more than there is");
+}
+
+Test(goal, what_nobody_uses_goes_first) {
+    Fixture f;
+    f.leaf(0, 100, 0);
+    f.leaf(1, 1, 512);
+    Terms t = kPlenty;
+    t.idle_pages = 100;
+    Goal g = find_goal(f.rank(), t);
+    cr_assert_eq(g.idle, 100U);
+    cr_assert_eq(g.promote_only, 100U, "into the room that it leaves");
+    cr_assert_eq(g.pairs, 412U);
+    t.short_pages = 60;
+    g = find_goal(f.rank(), t);
+    cr_assert_eq(g.idle, 100U);
+    cr_assert_eq(g.demote_only, 0U, "the reserve is made of it too");
+    cr_assert_eq(g.promote_only, 40U);
+    t.budget = 10;
+    g = find_goal(f.rank(), t);
+    cr_assert_eq(g.idle + g.demote_only + g.promote_only + 2 * g.pairs, 10U);
+    f.leaf(0, 0, 0);
+    t = kPlenty;
+    t.idle_pages = ~uint64_t{0} >> kPageShift;
+    cr_assert_eq(find_goal(f.rank(), t).idle, 0U, "not without a reason");
 }
 
 Test(goal, nothing_at_all) {

@@ -72,6 +72,7 @@ void run(uint64_t seed, int steps) {
             input.fast_free = random() >> (random() % 64);
             input.fast_free_huge = random() >> (random() % 64);
             input.fast_waiting = random() >> (random() % 64);
+            input.fast_idle = random() >> (random() % 64);
             input.fast_reserve = random() >> (random() % 64);
             input.new_bytes = random() >> (random() % 64);
             input.bandwidth = random() >> (random() % 64);

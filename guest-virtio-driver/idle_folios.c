@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Page cache and shared memory that nobody uses; see idle_folios.h.
+ */
+#include <linux/bitmap.h>
+#include <linux/magic.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+
+#include "idle_folios.h"
+#include "migrate.h"
+#include "tiermem.h"
+
+/*
+ * What is idle for a round is noted. A copy there and one back take about 36 us, which
+ * is what a page that is read as a whole every two seconds saves in ten.
+ */
+#define ROUND_NS_MIN (4 * NSEC_PER_SEC)
+/* While nothing is found: a frame is looked at once a minute. */
+#define ROUND_NS_MAX (64 * NSEC_PER_SEC)
+/* Frames of one call. They take about 100 ns each, as nobody has them in a cache. */
+#define SCAN_MOST 8192
+#define STOCK_MOST 4096
+
+int tiermem_idle_init(struct tiermem_idle *idle, const struct tiermem_tier *tier, u64 now)
+{
+	*idle = (struct tiermem_idle) {
+		.tier = tier,
+		.marked = kvcalloc(BITS_TO_LONGS(tier->size), sizeof(long), GFP_KERNEL),
+		.noted = kvcalloc(BITS_TO_LONGS(tier->size), sizeof(long), GFP_KERNEL),
+		.stock = kvcalloc(STOCK_MOST, sizeof(*idle->stock), GFP_KERNEL),
+		.round_ns = ROUND_NS_MIN,
+		.last_ns = now,
+	};
+	return idle->marked && idle->noted && idle->stock ? 0 : -ENOMEM;
+}
+
+void tiermem_idle_destroy(struct tiermem_idle *idle)
+{
+	kvfree(idle->marked);
+	kvfree(idle->noted);
+	kvfree(idle->stock);
+	*idle = (struct tiermem_idle) {};
+}
+
+/* ---- Which folios ---- */
+
+static bool is_unmapped_file(struct folio *folio)
+{
+	return folio_test_lru(folio) && !folio_test_anon(folio) && !folio_mapped(folio) &&
+	       !folio_test_unevictable(folio);
+}
+
+/* Such a folio that begins at @page, with a reference; or NULL. As in mm/page_idle.c. */
+static struct folio *get_unmapped_file(struct page *page)
+{
+	struct folio *folio;
+
+	if (PageTail(page))
+		return NULL;
+	folio = page_folio(page);
+	if (!is_unmapped_file(folio) || !folio_try_get(folio))
+		return NULL;
+	if (page_folio(page) == folio && is_unmapped_file(folio))
+		return folio;
+	folio_put(folio);
+	return NULL;
+}
+
+#if defined(CONFIG_SHMEM) && defined(CONFIG_NUMA)
+/* Files in memory can be bound to nodes, by mbind() and as a mount option. */
+static bool is_bound(struct inode *inode)
+{
+	const struct shmem_sb_info *info = inode->i_sb->s_fs_info;
+
+	return inode->i_sb->s_magic == TMPFS_MAGIC &&
+	       (info->mpol || !RB_EMPTY_ROOT(&SHMEM_I(inode)->policy.root));
+}
+#else
+static bool is_bound(struct inode *inode)
+{
+	return false;
+}
+#endif
+
+static bool may_leave(struct folio *folio)
+{
+	bool may = false;
+
+	if (folio_test_referenced(folio) || folio_test_writeback(folio) || folio_maybe_dma_pinned(folio) ||
+	    !folio_trylock(folio))
+		return false;
+	/* Else it has just been truncated. */
+	if (folio->mapping && !folio_test_anon(folio))
+		may = !is_bound(folio->mapping->host);
+	folio_unlock(folio);
+	return may;
+}
+
+/* ---- The hand ---- */
+
+static void note(struct tiermem_idle *idle, unsigned long frame)
+{
+	if (idle->nr < STOCK_MOST && !test_and_set_bit(frame, idle->noted)) {
+		idle->stock[idle->nr++] = frame;
+		idle->found = true;
+	}
+}
+
+static void look_at_folio(struct tiermem_idle *idle, unsigned long frame, struct folio *folio)
+{
+	if (!test_and_set_bit(frame, idle->marked))
+		idle->found = true;
+	else if (!folio_test_referenced(folio))
+		note(idle, frame);
+	else
+		folio_mark_accessed(folio); /* the one that taking the flag away has hidden */
+	folio_clear_referenced(folio);
+}
+
+static void look_at(struct tiermem_idle *idle, unsigned long frame, struct page *page)
+{
+	struct folio *folio = get_unmapped_file(page);
+
+	if (!folio) {
+		__clear_bit(frame, idle->marked);
+		return;
+	}
+	look_at_folio(idle, frame, folio);
+	folio_put(folio);
+}
+
+/* The frame's number, and how many follow in the same region; frame < tier->size. */
+static unsigned long pfn_of(const struct tiermem_tier *tier, unsigned long frame,
+			    unsigned long *left)
+{
+	const struct tiermem_region *region = tier->regions;
+
+	while (frame >= region->end_pfn - region->start_pfn) {
+		frame -= region->end_pfn - region->start_pfn;
+		region++;
+	}
+	*left = region->end_pfn - region->start_pfn - frame;
+	return region->start_pfn + frame;
+}
+
+/* From the hand on, to the end of a block that is online as a whole. */
+static unsigned long look_at_block(struct tiermem_idle *idle, unsigned long most)
+{
+	unsigned long left, i, pfn = pfn_of(idle->tier, idle->hand, &left);
+	unsigned long nr = min3(most, left, pageblock_nr_pages - pfn % pageblock_nr_pages);
+	struct page *page = pfn_to_online_page(pfn);
+
+	for (i = 0; page && i < nr; i++)
+		look_at(idle, idle->hand + i, page + i);
+	return nr;
+}
+
+static void end_round(struct tiermem_idle *idle)
+{
+	idle->hand = 0;
+	idle->round_ns = idle->found ? ROUND_NS_MIN :
+				       min_t(u64, 2 * idle->round_ns, ROUND_NS_MAX);
+	idle->found = false;
+}
+
+void tiermem_idle_scan(struct tiermem_idle *idle, u64 now)
+{
+	u64 passed = min_t(u64, now - idle->last_ns, NSEC_PER_SEC);
+	unsigned long nr = mul_u64_u64_div_u64(idle->tier->size, passed, idle->round_ns);
+	unsigned long done;
+
+	idle->last_ns = now;
+	for (nr = min_t(unsigned long, nr, SCAN_MOST); nr && idle->nr < STOCK_MOST; nr -= done) {
+		done = look_at_block(idle, nr);
+		idle->hand += done;
+		if (idle->hand >= idle->tier->size)
+			end_round(idle);
+		cond_resched();
+	}
+}
+
+/* ---- Moving ---- */
+
+/* Adds the folio that was noted last to @list. Pages, or 0 if it is not idle any more. */
+static unsigned int take_one(struct tiermem_idle *idle, struct list_head *list, int nid)
+{
+	unsigned long left, frame = idle->stock[--idle->nr];
+	struct page *page = pfn_to_online_page(pfn_of(idle->tier, frame, &left));
+	struct folio *folio = page ? get_unmapped_file(page) : NULL;
+	unsigned int pages;
+
+	__clear_bit(frame, idle->noted);
+	__clear_bit(frame, idle->marked);
+	if (!folio)
+		return 0;
+	pages = folio_nr_pages(folio);
+	if (may_leave(folio))
+		return tiermem_migrate_add(list, folio, false, nid) ? pages : 0;
+	folio_put(folio);
+	return 0;
+}
+
+unsigned long tiermem_idle_move(struct tiermem_idle *idle, unsigned long pages, int nid,
+				const bool *stop)
+{
+	unsigned long moved = 0;
+	unsigned int taken;
+
+	if (tiermem_migrate_unavailable())
+		return 0;
+	while (moved < pages && idle->nr && !READ_ONCE(*stop)) {
+		unsigned long want = min_t(unsigned long, pages - moved, TIERMEM_MIGRATE_BATCH);
+		LIST_HEAD(list);
+
+		for (taken = 0; taken < want && idle->nr;)
+			taken += take_one(idle, &list, nid);
+		if (!taken)
+			break;
+		taken = tiermem_migrate_list(&list, nid);
+		if (!taken)
+			break;
+		moved += taken;
+		cond_resched();
+	}
+	return moved;
+}
