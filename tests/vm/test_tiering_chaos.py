@@ -17,6 +17,7 @@ from tiers import MIB
 AREA = 14  # MiB of base pages of each of four workers; with what else there is some 90 MiB
 ROOM = 60 * MIB  # of the fast tier for programs, beside what the kernel keeps free
 STORM = 24 * MIB  # by which quotas change
+FILE = 8 * MIB  # that is read and copied now and then; between, nobody uses it
 DISK, COMPRESSED = 16 * MIB, 64 * MIB  # of swap: on a disk, which is filled first, and in memory
 RELOAD_EVERY = 60  # seconds
 LOG, END = "/tmp/chaos", "/tmp/end"
@@ -41,8 +42,12 @@ cd /sys/kernel/mm/ksm && echo 500 >pages_to_scan && echo 50 >sleep_millisecs && 
 ( while :; do for cpu in 2 3; do for on in 0 1; do
     echo $on >/sys/devices/system/cpu/cpu$cpu/online && echo $on >>/tmp/plugged; sleep 0.7
 done; done; done ) >/dev/null 2>&1 & echo $! >>/tmp/background
+mkdir -p /tmp/files && mount -t tmpfs none /tmp/files && cd /tmp/files && head -c {FILE} /dev/urandom >kept
+( sum=$(md5sum <kept); while sleep 5; do
+    cp kept copy && [ "$(md5sum <copy)" = "$sum" ] && echo right || echo wrong; rm copy
+done ) >/tmp/read 2>&1 & echo $! >>/tmp/background
 """
-CALM = """kill $(cat /tmp/background); echo 0 >/proc/sys/kernel/numa_balancing; echo 2 >/sys/kernel/mm/ksm/run
+CALM = """kill $(cat /tmp/background); until umount /tmp/files; do sleep 0.2; done; echo 0 >/proc/sys/kernel/numa_balancing; echo 2 >/sys/kernel/mm/ksm/run
 for cpu in 2 3; do echo 1 >/sys/devices/system/cpu/cpu$cpu/online; done
 swapoff /dev/zram0 && swapoff /dev/vda"""
 
@@ -141,6 +146,8 @@ def chaos(machine, seconds):
     moved, changes, reloads = rage(machine, seconds)
     print(describe(machine))
     check_programs(machine)
+    read = machine.run("cat /tmp/read").output.split()
+    assert read and set(read) == {"right"}, read
     machine.run(CALM, timeout=PATIENCE)
     tiers.resize(machine, machine.config.fast, machine.config.slow)
     after = tiers.settled(machine)
