@@ -58,8 +58,14 @@ bool PageDetail::settle(bool raised) {
 // shape k = mean^2 / (variance - mean); then (n + k) / (mean + k) times the mean
 // rate is the expectation for a page with n samples (empirical Bayes, the
 // method of moments). k large: no page differs by more than chance explains,
-// all rank like their range. k small: each count speaks for itself.
+// all rank like their range. k small: each count speaks for itself. A few pages that
+// are far hotter would make k small for all the others, of which most may be alike: so
+// they are left out, and their own counts say enough.
 namespace {
+// Chance alone does not make a page of the others stand out, be their mean .1 or 10 samples.
+constexpr uint64_t kStandOutTimes = 16;
+constexpr uint64_t kStandOutSamples = 8;
+
 // Three standard deviations of the variance of 512 Poisson counts whose sum is
 // `sum` units: chance * sqrt((2 + 1/mean) / 512). With few samples the variance
 // itself is that uncertain, and what exceeds chance by less is taken for chance.
@@ -71,26 +77,35 @@ uint64_t chance_error(uint64_t chance, uint32_t sum) {
 } // namespace
 
 void PageDetail::study(const CodeCount* counts, unsigned number) {
+    const uint64_t mean = sum / kPages;
+    const uint64_t most = kStandOutTimes * mean + kStandOutSamples * kSampleUnits;
     uint64_t squares = 0;
+    uint64_t alike = 0; // what the pages have that do not stand out
+    uint64_t pages = kPages;
     uint64_t above = 0;
     bool found = false;
     for (unsigned i = number; i > 0 && counts[i - 1].code > 0; i--) {
         const CodeCount& count = counts[i - 1];
         const uint64_t value = code_value(count.code);
-        squares += count.all * value * value;
+        if (value > most) {
+            pages -= count.all;
+        } else {
+            squares += count.all * value * value;
+            alike += count.all * value;
+        }
         above += count.all * value;
         if (!found && above * 2 >= sum) {
             median = count.code;
             found = true;
         }
     }
-    const uint64_t mean = sum / kPages;
-    const uint64_t variance = sat_sub(squares / kPages, uint64_t{sum} * sum / kPages / kPages);
-    const uint64_t chance = uint64_t{sum} * kSampleUnits / kPages;
-    const uint64_t excess = variance > chance + chance_error(chance, sum) ? variance - chance : 0;
-    const uint64_t k = excess == 0 ? kPriorMax : mean * mean / excess;
+    const uint64_t common = alike / pages;
+    const uint64_t variance = sat_sub(squares / pages, alike * alike / pages / pages);
+    const uint64_t chance = alike * kSampleUnits / pages;
+    const uint64_t excess = variance > chance + chance_error(chance, clamp_u32(alike)) ? variance - chance : 0;
+    const uint64_t k = excess == 0 ? kPriorMax : common * common * kSampleUnits / excess;
     prior = static_cast<uint16_t>(k < kPriorMin ? kPriorMin : (k > kPriorMax ? kPriorMax : k));
-    even = mean >= 4 * kSampleUnits && excess == 0;
+    even = mean >= 4 * kSampleUnits && excess == 0 && pages == kPages;
 }
 
 } // namespace tiermem

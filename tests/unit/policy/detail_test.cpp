@@ -96,6 +96,25 @@ Test(detail, uneven_heat_is_not) {
     cr_assert_gt(d.median, 0);
 }
 
+// Half of the pages have three times the rate of the others: their mean is 2 deviations, k = 4 samples. A few that are
+// hotter by far do not make the rest less alike.
+Test(detail, how_much_pages_are_alike_is_estimated) {
+    for (const unsigned standing_out : {0U, 4U}) {
+        PageDetail d{};
+        Rng rng(3);
+        d.reset(0);
+        for (int i = 0; i < 512 * 8; i++) {
+            const auto page = static_cast<unsigned>(rng.next() % kPages);
+            d.record(page % 2 == 0 || rng.next() % 3 == 0 ? page : page ^ 1, 1, rng);
+        }
+        for (unsigned i = 0; i < standing_out * 400; i++)
+            d.record(i % standing_out, 1, rng);
+        study(d);
+        cr_assert(d.prior >= 2 * kSampleUnits && d.prior <= 8 * kSampleUnits, "%u", d.prior);
+        cr_assert_not(d.even);
+    }
+}
+
 Test(detail, few_samples_show_nothing) {
     PageDetail d{};
     Rng rng(5);
