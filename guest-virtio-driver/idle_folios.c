@@ -3,6 +3,7 @@
  * Page cache and shared memory that nobody uses; see idle_folios.h.
  */
 #include <linux/bitmap.h>
+#include <linux/hash.h>
 #include <linux/magic.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -14,6 +15,7 @@
 
 #include "idle_folios.h"
 #include "migrate.h"
+#include "stopwatch.h"
 #include "tiermem.h"
 
 /*
@@ -21,40 +23,44 @@
  * is what a page that is read as a whole every two seconds saves in ten.
  */
 #define ROUND_NS_MIN (4 * NSEC_PER_SEC)
-/* While nothing is found: a frame is looked at once a minute. */
+/* While nothing is found. */
 #define ROUND_NS_MAX (64 * NSEC_PER_SEC)
-/* Frames of one call. They take about 100 ns each, as nobody has them in a cache. */
+/*
+ * Frames of one call. They take about 100 ns each, as nobody has them in a cache. With
+ * four calls a second a round of 16 GiB takes two minutes.
+ */
 #define SCAN_MOST 8192
 #define STOCK_MOST 4096
+/* Between two looks at the clock: about 9 ms. */
+#define MOVE_PAGES 256
+
+/* Of a frame that was seen with a folio: some bits of which, and whether it lost its flag. */
+#define SEEN BIT(7)
+#define SEEN_WHICH GENMASK(6, 1)
+#define SEEN_REFERENCED BIT(0)
 
 int tiermem_idle_init(struct tiermem_idle *idle, const struct tiermem_tier *tier, u64 now)
 {
 	*idle = (struct tiermem_idle) {
 		.tier = tier,
-		.marked = kvcalloc(BITS_TO_LONGS(tier->size), sizeof(long), GFP_KERNEL),
+		.seen = kvcalloc(tier->size, sizeof(*idle->seen), GFP_KERNEL),
 		.noted = kvcalloc(BITS_TO_LONGS(tier->size), sizeof(long), GFP_KERNEL),
 		.stock = kvcalloc(STOCK_MOST, sizeof(*idle->stock), GFP_KERNEL),
 		.round_ns = ROUND_NS_MIN,
 		.last_ns = now,
 	};
-	return idle->marked && idle->noted && idle->stock ? 0 : -ENOMEM;
+	return idle->seen && idle->noted && idle->stock ? 0 : -ENOMEM;
 }
 
 void tiermem_idle_destroy(struct tiermem_idle *idle)
 {
-	kvfree(idle->marked);
+	kvfree(idle->seen);
 	kvfree(idle->noted);
 	kvfree(idle->stock);
 	*idle = (struct tiermem_idle) {};
 }
 
 /* ---- Which folios ---- */
-
-static bool is_unmapped_file(struct folio *folio)
-{
-	return folio_test_lru(folio) && !folio_test_anon(folio) && !folio_mapped(folio) &&
-	       !folio_test_unevictable(folio);
-}
 
 /* Such a folio that begins at @page, with a reference; or NULL. As in mm/page_idle.c. */
 static struct folio *get_unmapped_file(struct page *page)
@@ -64,12 +70,21 @@ static struct folio *get_unmapped_file(struct page *page)
 	if (PageTail(page))
 		return NULL;
 	folio = page_folio(page);
-	if (!is_unmapped_file(folio) || !folio_try_get(folio))
+	if (!folio_test_lru(folio) || folio_test_anon(folio) || !folio_try_get(folio))
 		return NULL;
-	if (page_folio(page) == folio && is_unmapped_file(folio))
+	if (page_folio(page) == folio && folio_test_lru(folio) && !folio_test_anon(folio) &&
+	    !folio_mapped(folio) && !folio_test_unevictable(folio))
 		return folio;
 	folio_put(folio);
 	return NULL;
+}
+
+/* Writes to files on disks set no flag but this. */
+static bool is_used(struct folio *folio)
+{
+	return folio_test_referenced(folio) ||
+	       (!folio_test_swapbacked(folio) &&
+		(folio_test_dirty(folio) || folio_test_writeback(folio)));
 }
 
 #if defined(CONFIG_SHMEM) && defined(CONFIG_NUMA)
@@ -90,36 +105,51 @@ static bool is_bound(struct inode *inode)
 
 static bool may_leave(struct folio *folio)
 {
+	struct address_space *mapping;
 	bool may = false;
 
-	if (folio_test_referenced(folio) || folio_test_writeback(folio) || folio_maybe_dma_pinned(folio) ||
-	    !folio_trylock(folio))
+	if (folio_maybe_dma_pinned(folio) || !folio_trylock(folio))
 		return false;
 	/* Else it has just been truncated. */
-	if (folio->mapping && !folio_test_anon(folio))
-		may = !is_bound(folio->mapping->host);
+	mapping = folio_mapping(folio);
+	if (mapping)
+		may = !mapping_unevictable(mapping) && !is_bound(mapping->host);
 	folio_unlock(folio);
 	return may;
 }
 
 /* ---- The hand ---- */
 
-static void note(struct tiermem_idle *idle, unsigned long frame)
+static void note(struct tiermem_idle *idle, unsigned long frame, struct folio *folio)
 {
-	if (idle->nr < STOCK_MOST && !test_and_set_bit(frame, idle->noted)) {
+	if (idle->nr < STOCK_MOST && may_leave(folio) && !test_and_set_bit(frame, idle->noted)) {
 		idle->stock[idle->nr++] = frame;
 		idle->found = true;
 	}
 }
 
+static u8 which(const struct folio *folio)
+{
+	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
+
+	return SEEN | (hash_long(mapping + READ_ONCE(folio->index), 6) << 1 & SEEN_WHICH);
+}
+
 static void look_at_folio(struct tiermem_idle *idle, unsigned long frame, struct folio *folio)
 {
-	if (!test_and_set_bit(frame, idle->marked))
+	const u8 before = idle->seen[frame], now = which(folio);
+	const bool known = (before & ~SEEN_REFERENCED) == now;
+
+	if (!known)
 		idle->found = true;
-	else if (!folio_test_referenced(folio))
-		note(idle, frame);
+	if (!known || is_used(folio))
+		__clear_bit(frame, idle->noted);
 	else
-		folio_mark_accessed(folio); /* the one that taking the flag away has hidden */
+		note(idle, frame, folio);
+	/* It has lost its flag and has got it back: else the kernel would have counted two. */
+	if (known && (before & SEEN_REFERENCED) && folio_test_referenced(folio))
+		folio_mark_accessed(folio);
+	idle->seen[frame] = now | (folio_test_referenced(folio) ? SEEN_REFERENCED : 0);
 	folio_clear_referenced(folio);
 }
 
@@ -128,7 +158,7 @@ static void look_at(struct tiermem_idle *idle, unsigned long frame, struct page 
 	struct folio *folio = get_unmapped_file(page);
 
 	if (!folio) {
-		__clear_bit(frame, idle->marked);
+		idle->seen[frame] = 0;
 		return;
 	}
 	look_at_folio(idle, frame, folio);
@@ -192,41 +222,52 @@ static unsigned int take_one(struct tiermem_idle *idle, struct list_head *list, 
 {
 	unsigned long left, frame = idle->stock[--idle->nr];
 	struct page *page = pfn_to_online_page(pfn_of(idle->tier, frame, &left));
-	struct folio *folio = page ? get_unmapped_file(page) : NULL;
+	struct folio *folio;
 	unsigned int pages;
 
-	__clear_bit(frame, idle->noted);
-	__clear_bit(frame, idle->marked);
+	idle->seen[frame] = 0;
+	if (!test_and_clear_bit(frame, idle->noted))
+		return 0;
+	folio = page ? get_unmapped_file(page) : NULL;
 	if (!folio)
 		return 0;
 	pages = folio_nr_pages(folio);
-	if (may_leave(folio))
+	if (!is_used(folio) && may_leave(folio))
 		return tiermem_migrate_add(list, folio, false, nid) ? pages : 0;
 	folio_put(folio);
 	return 0;
 }
 
-unsigned long tiermem_idle_move(struct tiermem_idle *idle, unsigned long pages, int nid,
-				const bool *stop)
+/* At least @pages, if there are so many. Returns how many were moved. */
+static unsigned int move_some(struct tiermem_idle *idle, unsigned int pages, int nid)
 {
-	unsigned long moved = 0;
-	unsigned int taken;
+	unsigned int taken = 0;
+	LIST_HEAD(list);
 
-	if (tiermem_migrate_unavailable())
-		return 0;
-	while (moved < pages && idle->nr && !READ_ONCE(*stop)) {
-		unsigned long want = min_t(unsigned long, pages - moved, TIERMEM_MIGRATE_BATCH);
-		LIST_HEAD(list);
+	while (taken < pages && idle->nr)
+		taken += take_one(idle, &list, nid);
+	return tiermem_migrate_list(&list, nid);
+}
 
-		for (taken = 0; taken < want && idle->nr;)
-			taken += take_one(idle, &list, nid);
-		if (!taken)
+unsigned int tiermem_idle_stock(const struct tiermem_idle *idle)
+{
+	return tiermem_migrate_unavailable() ? 0 : idle->nr;
+}
+
+unsigned long tiermem_idle_move(struct tiermem_idle *idle, unsigned long pages, int nid,
+				u64 most_ns, const bool *stop)
+{
+	const struct tiermem_stopwatch start = tiermem_stopwatch_start();
+	unsigned long sum = 0;
+	unsigned int moved;
+
+	pages = min_t(unsigned long, pages, tiermem_idle_stock(idle));
+	while (sum < pages && !READ_ONCE(*stop) && tiermem_stopwatch_read(&start) < most_ns) {
+		moved = move_some(idle, min_t(unsigned long, pages - sum, MOVE_PAGES), nid);
+		if (!moved)
 			break;
-		taken = tiermem_migrate_list(&list, nid);
-		if (!taken)
-			break;
-		moved += taken;
+		sum += moved;
 		cond_resched();
 	}
-	return moved;
+	return sum;
 }

@@ -6,15 +6,16 @@
  * them, and the policy core cannot rank them. Yet what programs have read or written
  * once by system calls can fill the fast tier, and stay there for as long as memory
  * is not short. A hand goes round over the tier's frames. Where it finds such a folio
- * it takes its "referenced" flag away, which the next read or write sets again
- * (folio_mark_accessed()); a folio that is still without it when the hand comes back
- * is idle, and noted. What had been used meanwhile gets that use counted twice, so
- * that reclaim sees as many uses as there were.
+ * it takes its "referenced" flag away, which the kernel sets again when it takes the
+ * folio for used (folio_mark_accessed()); a folio that is still without it when the
+ * hand comes back, and that is not dirty, is idle, and noted. So it takes the same for
+ * idle as reclaim does. A use that taking the flag away has hidden is made good.
  *
- * As the kernel's own demotion this is a way down only: no sample would tell of what
- * is read by system calls and should come back.
+ * As the kernel's own demotion this is a way down only (no sample would tell of what
+ * is read by system calls and should come back), and asks no cpuset, as page cache
+ * belongs to no task. Files in memory that are bound to nodes stay.
  *
- * No locks of its own: all but tiermem_idle_stock() under tiering.lock.
+ * No locks of its own: all under tiering.lock.
  */
 #ifndef TIERMEM_IDLE_FOLIOS_H
 #define TIERMEM_IDLE_FOLIOS_H
@@ -25,8 +26,8 @@ struct tiermem_tier;
 
 struct tiermem_idle {
 	const struct tiermem_tier *tier;
-	unsigned long *marked;	/* a bit for each frame: its folio lost its flag */
-	unsigned long *noted;	/* a bit for each frame: it is in the stock */
+	u8 *seen;		/* of each frame: which folio the hand found there; 0: none */
+	unsigned long *noted;	/* a bit for each frame: the stock's entry holds */
 	unsigned long *stock;	/* frames of folios that were idle when last seen */
 	unsigned int nr;	/* of them */
 	unsigned long hand;	/* frame, counted over the tier's regions */
@@ -46,17 +47,15 @@ void tiermem_idle_destroy(struct tiermem_idle *idle);
  */
 void tiermem_idle_scan(struct tiermem_idle *idle, u64 now);
 
-/* Pages that could be moved; at least as many as the folios are. */
-static inline unsigned int tiermem_idle_stock(const struct tiermem_idle *idle)
-{
-	return idle->nr;
-}
+/* Pages that could be moved, as far as is known; 0 where the kernel cannot migrate. */
+unsigned int tiermem_idle_stock(const struct tiermem_idle *idle);
 
 /*
  * Move @pages pages or a little more of what is still idle to @nid, as far as there is
- * room, and until @stop. Returns how many were moved. May sleep.
+ * room, until @most_ns of CPU time are spent or @stop is set. Returns how many were
+ * moved. May sleep.
  */
 unsigned long tiermem_idle_move(struct tiermem_idle *idle, unsigned long pages, int nid,
-				const bool *stop);
+				u64 most_ns, const bool *stop);
 
 #endif /* TIERMEM_IDLE_FOLIOS_H */

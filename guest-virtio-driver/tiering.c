@@ -273,6 +273,7 @@ static void measure_fast(const struct tiermem_tier *tier, const struct tiermem_i
 	u64 used = node_pages(tier->nid, NR_ANON_MAPPED) + node_pages(tier->nid, NR_FILE_MAPPED);
 	u64 spare = node_sum(tier->nid, zone_gives), less = shrinking(tier);
 	u64 waiting = node_sum(tier->nid, zone_withholds);
+	u64 slow_room = node_sum(tier->tm->tiers[TM_TIER_SLOW].nid, zone_gives);
 	u64 usable = used + spare + waiting;
 	u64 reserve = clamp_t(u64, PFN_PHYS(tier->size) >> RESERVE_SHIFT,
 			      RESERVE_MIN, RESERVE_MAX);
@@ -280,7 +281,7 @@ static void measure_fast(const struct tiermem_tier *tier, const struct tiermem_i
 	input->fast_quota = PFN_PHYS(usable - min(usable, less));
 	input->fast_free = PFN_PHYS(spare - min(spare, less));
 	input->fast_waiting = PFN_PHYS(waiting);
-	input->fast_idle = PFN_PHYS(tiermem_idle_stock(idle));
+	input->fast_idle = PFN_PHYS(min_t(u64, tiermem_idle_stock(idle), slow_room));
 	input->fast_free_huge = PFN_PHYS(node_sum(tier->nid, zone_huge));
 	input->fast_reserve = less ? 0 : min(reserve, input->fast_quota / 8);
 }
@@ -393,12 +394,13 @@ static void carry_out_slices(struct tiermem_tiering *t, unsigned int nr, u64 mos
 }
 
 /* Pages that nobody uses leave the fast tier. Returns how many. */
-static unsigned long move_idle(struct tiermem_tiering *t, unsigned long pages)
+static unsigned long move_idle(struct tiermem_tiering *t, unsigned long pages, u64 most_ns)
 {
 	const struct tiermem_stopwatch start = tiermem_stopwatch_start();
 	unsigned long moved = tiermem_idle_move(&t->idle, pages, t->tm->tiers[TM_TIER_SLOW].nid,
-						&t->stopping);
+						most_ns, &t->stopping);
 
+	tm_policy_idle_moved(t->policy, moved);
 	t->idle_moved += moved;
 	t->relocation->stats.demoted += moved;
 	t->relocation->stats.migrated += moved;
@@ -464,7 +466,7 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 		return;
 	}
 	if (t->result.idle_pages)
-		moved = move_idle(t, t->result.idle_pages);
+		moved = move_idle(t, t->result.idle_pages, cpu_left(t) / EPOCH_PART);
 	if (t->result.moves)
 		moved += carry_out(t, t->result.moves, cpu_left(t) / EPOCH_PART);
 	trace_tiermem_epoch(&t->result, &input, moved, cpu_left(t), t->page_ns);
@@ -534,7 +536,7 @@ unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
 
 	mutex_lock(&t->lock);
 	if (t->policy)
-		sum = move_idle(t, min_t(unsigned long, pages, tiermem_idle_stock(&t->idle)));
+		sum = move_idle(t, pages, U64_MAX);
 	while (t->policy && sum < pages && !READ_ONCE(t->stopping)) {
 		nr = tm_policy_shrink(t->policy, PFN_PHYS(pages - sum), walk, t,
 				      t->moves, SHRINK_MOVES);

@@ -19,7 +19,7 @@ struct Meeting {
     unsigned low = 0; // ... and pages on tier 0 in this one
     uint64_t fast;
 
-    Meeting(const Ranking& r, uint64_t idle) : ranking(r), hopeful(r.hopeful(kRanks - 1)), fast(r.fast(0) + idle) {}
+    explicit Meeting(const Ranking& r) : ranking(r), hopeful(r.hopeful(kRanks - 1)), fast(r.fast(0)) {}
     bool find_hopeful() {
         while (hopeful == 0 && high > 1)
             hopeful = ranking.hopeful(--high);
@@ -38,25 +38,18 @@ bool worth(unsigned high, unsigned low, const Terms& terms) {
     const uint64_t lost = rank_heat(static_cast<uint16_t>(low));
     return rank_heat(static_cast<uint16_t>(high)) >= sat_add(lost, 2 * terms.copy_heat);
 }
-
-// What is idle goes before what is in an address space, first to make room for new pages.
-// A pair with it is a promotion into the room that it leaves.
-void take_idle(Goal& goal, uint64_t idle) {
-    const uint64_t for_room = lesser(goal.demote_only, idle);
-    const uint64_t for_pairs = lesser(goal.pairs, idle - for_room);
-    goal.idle = for_room + for_pairs;
-    goal.demote_only -= for_room;
-    goal.pairs -= for_pairs;
-    goal.promote_only += for_pairs;
-}
 } // namespace
 
 Goal find_goal(const Ranking& ranking, const Terms& terms) {
     Goal goal{0, 0, 0, 0, 0, 0, kRanks, 0};
-    Meeting meet(ranking, terms.idle_pages);
+    Meeting meet(ranking);
     uint64_t budget = terms.budget;
-    while (goal.demote_only < terms.short_pages && budget > 0 && meet.find_fast()) {
-        const uint64_t n = lesser(lesser(meet.fast, terms.short_pages - goal.demote_only), budget);
+    // What is idle goes before what has an address space.
+    goal.idle = lesser(lesser(terms.idle_pages, terms.short_pages), budget);
+    budget -= goal.idle;
+    const uint64_t short_pages = terms.short_pages - goal.idle;
+    while (goal.demote_only < short_pages && budget > 0 && meet.find_fast()) {
+        const uint64_t n = lesser(lesser(meet.fast, short_pages - goal.demote_only), budget);
         goal.demote_only += n;
         goal.demote_upto = static_cast<uint16_t>(meet.low);
         budget -= n;
@@ -79,6 +72,15 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         budget -= n;
         meet.fast -= n;
     }
+    // A pair with it is a promotion into the room that it leaves.
+    while (goal.idle < terms.idle_pages && budget >= 2 && meet.find_hopeful() && worth(meet.high, 0, terms)) {
+        const uint64_t n = lesser(lesser(meet.hopeful, terms.idle_pages - goal.idle), budget / 2);
+        goal.idle += n;
+        goal.promote_only += n;
+        goal.promote_from = static_cast<uint16_t>(meet.high);
+        budget -= 2 * n;
+        meet.hopeful -= n;
+    }
     while (budget >= 2 && meet.find_hopeful() && meet.find_fast()) {
         if (!worth(meet.high, meet.low, terms))
             break;
@@ -90,7 +92,6 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         meet.hopeful -= n;
         meet.fast -= n;
     }
-    take_idle(goal, terms.idle_pages);
     return goal;
 }
 
@@ -316,8 +317,12 @@ class Writer {
             return true;
         }
         const Run cold = cold_.peek();
-        if (cold.pages == 0)
-            return false;
+        if (cold.pages == 0) {
+            if (credit_ == 0)
+                return false;
+            hot_.take(hot.pages); // a 2 MiB folio; there may be base pages behind it
+            return true;
+        }
         if (hot.huge == cold.huge) {
             pair(hot, cold);
             return true;

@@ -400,6 +400,10 @@ int tm_policy_shrink(tm_policy* policy, uint64_t bytes, tm_walk_fn walk, void* c
     return static_cast<int>(plan.moves);
 }
 
+void tm_policy_idle_moved(tm_policy* policy, uint64_t pages) {
+    policy->free_expected = sat_add(policy->free_expected, pages);
+}
+
 void tm_policy_moved(tm_policy* policy, const tm_move* move, const tm_outcome* outcome) {
     static constexpr tm_outcome kAllDone = all_done();
     if (move == nullptr || move->pages == 0 || move->pages > TM_WINDOW_PAGES)

@@ -255,6 +255,9 @@ int tm_policy_epoch(struct tm_policy *policy,
 int tm_policy_shrink(struct tm_policy *policy, uint64_t bytes, tm_walk_fn walk,
 		     void *context, struct tm_move *moves, uint32_t max_moves);
 
+/* Of tm_epoch_result.idle_pages so many pages were moved; before the steps are reported. */
+void tm_policy_idle_moved(struct tm_policy *policy, uint64_t pages);
+
 /*
  * What became of a step. Bit i of word i/64 is page i of both sides.
  * A page that is neither done nor refused stays a candidate.

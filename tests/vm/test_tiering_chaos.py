@@ -42,8 +42,8 @@ cd /sys/kernel/mm/ksm && echo 500 >pages_to_scan && echo 50 >sleep_millisecs && 
 ( while :; do for cpu in 2 3; do for on in 0 1; do
     echo $on >/sys/devices/system/cpu/cpu$cpu/online && echo $on >>/tmp/plugged; sleep 0.7
 done; done; done ) >/dev/null 2>&1 & echo $! >>/tmp/background
-mkdir -p /tmp/files && mount -t tmpfs none /tmp/files && cd /tmp/files && head -c {FILE} /dev/urandom >kept
-( sum=$(md5sum <kept); while sleep 5; do
+mkdir -p /tmp/files && mount -t tmpfs none /tmp/files && cd /tmp/files && head -c {FILE} /dev/urandom >kept && md5sum <kept >/tmp/sum
+( sum=$(md5sum <kept); while sleep 15; do
     cp kept copy && [ "$(md5sum <copy)" = "$sum" ] && echo right || echo wrong; rm copy
 done ) >/tmp/read 2>&1 & echo $! >>/tmp/background
 """
@@ -146,8 +146,11 @@ def chaos(machine, seconds):
     moved, changes, reloads = rage(machine, seconds)
     print(describe(machine))
     check_programs(machine)
-    read = machine.run("cat /tmp/read").output.split()
-    assert read and set(read) == {"right"}, read
+    read = machine.run("cat /tmp/read 2>/dev/null").output.split()
+    assert set(read) <= {"right"}, read
+    kept = machine.run("md5sum </tmp/files/kept").output
+    assert kept == machine.run("cat /tmp/sum").output
+    print(f"a file that is idle for 15 seconds was read {len(read)} times")
     machine.run(CALM, timeout=PATIENCE)
     tiers.resize(machine, machine.config.fast, machine.config.slow)
     after = tiers.settled(machine)

@@ -130,6 +130,13 @@ Test(goal, what_nobody_uses_goes_first) {
     t.budget = 10;
     g = find_goal(f.rank(), t);
     cr_assert_eq(g.idle + g.demote_only + g.promote_only + 2 * g.pairs, 10U);
+    t = kPlenty;
+    t.idle_pages = 100;
+    t.free_pages = 512;
+    t.huge_pages = 0;
+    g = find_goal(f.rank(), t);
+    cr_assert_eq(g.idle, 0U, "makes no room for folios of 2 MiB");
+    cr_assert_eq(g.huge_short, 512U);
     f.leaf(0, 0, 0);
     t = kPlenty;
     t.idle_pages = ~uint64_t{0} >> kPageShift;

@@ -109,11 +109,15 @@ struct Fixture {
     // An epoch; its steps are carried out and reported.
     tm_epoch_result epoch() {
         input.now_ns += 500000000;
-        input.fast_free = input.fast_quota - machine.fast.size() * 4096;
+        input.fast_idle = idle * 4096;
+        input.fast_free = input.fast_quota - (machine.fast.size() + idle) * 4096;
         input.fast_free_huge = scattered ? 0 : input.fast_free;
         tm_epoch_result r{};
         cr_assert_eq(tm_policy_epoch(policy, &input, Machine::walk, &machine, moves.data(),
                                      static_cast<uint32_t>(moves.size()), &r), 0);
+        cr_assert_leq(r.idle_pages, idle);
+        idle -= r.idle_pages;
+        tm_policy_idle_moved(policy, r.idle_pages);
         for (uint32_t m = 0; m < r.moves; m++) {
             const tm_outcome o = machine.carry_out(moves[m]);
             tm_policy_moved(policy, &moves[m], &o);
@@ -140,6 +144,7 @@ struct Fixture {
     std::vector<tm_move> moves;
     uint64_t state = 1;
     bool scattered = false; // what is free is so
+    uint64_t idle = 0;      // pages on tier 0 that no space has
 };
 
 void refused(void (*change)(tm_policy_config&)) {
@@ -454,6 +459,31 @@ Test(policy, base_pages_make_room_for_a_huge_folio) {
         cr_assert_eq(f.fast_in(1, base + 16 * kMiB, 2 * kMiB), 512U);
         cr_assert_geq(demoted, 512U);
         cr_assert_leq(f.machine.fast.size(), 8 * 512U);
+    }
+}
+
+// What nobody uses makes room for base pages before anything that is mapped does; 2 MiB folios still trade places.
+Test(policy, idle_pages_make_room) {
+    for (const bool huge : {false, true}) {
+        Fixture f;
+        f.scattered = true;
+        f.idle = 1500;
+        tm_policy_space_add(f.policy, 1, 0);
+        const uint64_t base = 0x7f0000000000;
+        f.machine.map(1, base, 4 * 512, true);
+        f.machine.map(1, base + 8 * kMiB, 2 * 512, false);
+        for (uint64_t w = 0; huge && w < 6; w++)
+            f.machine.huge.insert({1, base / (2 * kMiB) + w});
+        f.input.fast_quota = (4 * 512 + 1500) * 4096;
+        uint64_t demoted = 0;
+        for (int e = 0; e < 12; e++) {
+            f.samples(1, base + 8 * kMiB, 4 * kMiB, 5000);
+            f.samples(1, base, 8 * kMiB, 500);
+            demoted += f.epoch().demote_pages;
+        }
+        cr_assert_eq(f.fast_in(1, base + 8 * kMiB, 4 * kMiB), 1024U, "huge %d", huge);
+        cr_assert(huge || demoted == 0, "%lu", demoted);
+        cr_assert_leq(f.idle, 1500U - (huge ? 0U : 1024U));
     }
 }
 
