@@ -7,6 +7,7 @@
 #include <linux/pid.h>
 #include <linux/sizes.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
@@ -18,6 +19,9 @@
 #define SPACE_SHIFT 10
 #define SPACE_BYTES_MIN SZ_64K
 #define SPACE_BYTES_MAX SZ_1M
+/* What a process must have to be known without a sample: 256 times a space's memory. */
+#define LARGE_PAGES (SZ_16M >> PAGE_SHIFT)
+#define SEARCH_MOST 16
 
 struct tiermem_managed {
 	struct hlist_node node;
@@ -134,6 +138,38 @@ static void admit(struct tiermem_spaces *spaces, const struct tiermem_candidate 
 	if (!find(spaces, mm) && add(spaces, mm, c->tgid))
 		spaces->refused++;
 	mmput_async(mm);
+}
+
+/* A thread that has exited has no mm, while others of its process may still run. */
+static bool is_large(struct tiermem_spaces *spaces, struct task_struct *task,
+		     struct tiermem_candidate *c)
+{
+	struct mm_struct *mm;
+	bool large;
+
+	task_lock(task);
+	mm = task->flags & PF_KTHREAD ? NULL : task->mm;
+	large = mm && get_mm_rss(mm) >= LARGE_PAGES && !find(spaces, mm);
+	*c = (struct tiermem_candidate) { .mm = mm, .tgid = task->tgid };
+	task_unlock(task);
+	return large;
+}
+
+void tiermem_spaces_search(struct tiermem_spaces *spaces)
+{
+	struct tiermem_candidate found[SEARCH_MOST];
+	struct task_struct *task;
+	unsigned int nr = 0;
+
+	rcu_read_lock();
+	for_each_process(task) {
+		nr += is_large(spaces, task, &found[nr]);
+		if (nr == SEARCH_MOST)
+			break;
+	}
+	rcu_read_unlock();
+	while (nr)
+		admit(spaces, &found[--nr]);
 }
 
 void tiermem_spaces_update(struct tiermem_spaces *spaces)

@@ -3,7 +3,8 @@
  * spaces.h - the address spaces that are managed
  *
  * No process is named by anybody: an address space is known as soon as enough
- * of its accesses were sampled, and forgotten when its last user has gone. It
+ * of its accesses were sampled, or when it is found to have much memory, and
+ * forgotten when its last user has gone. It
  * is held by mm_count, not mm_users: processes end as if nobody watched them.
  *
  * Locks: none; all calls are serialized by the caller (tiering.c). All may sleep.
@@ -50,6 +51,11 @@ void tiermem_spaces_destroy(struct tiermem_spaces *spaces);
  */
 u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
 		      const struct tiermem_record *record);
+/*
+ * Look for processes with much memory that are not known, a few at a time: those that
+ * sleep are never sampled, and their memory would stay in the fast tier.
+ */
+void tiermem_spaces_search(struct tiermem_spaces *spaces);
 /* Once an epoch: forget who has gone, and who was sampled too little. */
 void tiermem_spaces_update(struct tiermem_spaces *spaces);
 /*

@@ -34,6 +34,8 @@
 #define QUIET_MS 1000
 /* While no CPU time is left: an epoch costs some by itself. */
 #define SPENT_MS 2000
+/* Between two looks for processes that are never sampled. */
+#define SEARCH_MS 4000
 #define QUIET_EPOCHS 8U
 #define QUIET_SAMPLES 64
 #define QUIET_RETURN 2U
@@ -72,10 +74,13 @@
 /* Until it is measured. */
 #define PAGE_NS 18000
 #define PAGES_REMEMBERED 1024
-/* Kept free in the fast tier for new pages: 1/128 of it, within these. */
-#define RESERVE_SHIFT 7
-#define RESERVE_MIN SZ_2M
-#define RESERVE_MAX SZ_256M
+/*
+ * Kept free in the fast tier for new pages: 1/256 of it, within these. The policy core
+ * keeps more while programs take memory.
+ */
+#define RESERVE_SHIFT 8
+#define RESERVE_MIN SZ_1M
+#define RESERVE_MAX SZ_128M
 /* A zone that gives less gets what waits on CPUs' lists, if that is as much. */
 #define ROOM_PAGES 128
 /* Steps in one go while the host waits for memory. */
@@ -444,6 +449,16 @@ static void note_quiet(struct tiermem_tiering *t, bool quiet)
 		t->quiet_epochs -= min(t->quiet_epochs, QUIET_RETURN);
 }
 
+/* For memory that no sample tells of. */
+static void look_around(struct tiermem_tiering *t, u64 now)
+{
+	tiermem_idle_scan(&t->idle, now);
+	if (now - t->last_search_ns < SEARCH_MS * NSEC_PER_MSEC)
+		return;
+	t->last_search_ns = now;
+	tiermem_spaces_search(&t->spaces);
+}
+
 static void epoch(struct tiermem_tiering *t, u64 now)
 {
 	const struct tiermem_stopwatch start = tiermem_stopwatch_start();
@@ -455,7 +470,7 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 	charge_sampling(t);
 	give_room(t->tm->tiers[TM_TIER_FAST].nid);
 	if (t->quiet_epochs < QUIET_EPOCHS)
-		tiermem_idle_scan(&t->idle, now);
+		look_around(t, now);
 	fill_input(t, now, &input);
 	ret = tm_policy_epoch(t->policy, &input, walk, t, t->moves, MAX_MOVES, &t->result);
 	t->last_epoch_ns = now;

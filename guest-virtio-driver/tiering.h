@@ -57,6 +57,7 @@ struct tiermem_tiering {
 	struct tm_sample samples[TIERMEM_RECORDS_PER_READ];
 	struct tm_epoch_result result;	/* of the last epoch */
 	u64 last_epoch_ns;
+	u64 last_search_ns;		/* for processes that are not sampled */
 	unsigned int quiet_epochs;	/* with hardly a sample and without moves; see note_quiet() */
 	unsigned long interval;		/* jiffies between two looks at the rings */
 	u64 resident;			/* bytes, at the last epoch */

@@ -40,7 +40,8 @@ uint32_t stir(const tm_policy& p) {
 Horizon horizon(const tm_policy& p) {
     const uint32_t epochs = p.config.horizon_ms / p.config.epoch_ms;
     const auto heat = [&](uint32_t cost_ns) { return uint64_t{cost_ns} * 256 / p.config.access_gain_ns / epochs + 1; };
-    return {epochs, heat(p.move_cost_ns), heat(p.config.move_cost_ns), p.weight, p.epochs, stir(p)};
+    const uint32_t young_ns = (p.move_cost_ns + p.config.move_cost_ns) / 2;
+    return {epochs, heat(p.move_cost_ns), heat(young_ns), p.weight, p.epochs, stir(p)};
 }
 
 uint32_t sample_weight(const tm_policy& p) {

@@ -33,7 +33,7 @@ inline constexpr uint32_t kMostStir = 256;
 struct Horizon {
     uint32_t epochs;
     uint64_t copy_heat;
-    uint64_t young_heat; // the same by the configured cost: heat that is young must bring that
+    uint64_t young_heat; // the same half by the configured cost: heat that is young must bring that
     uint32_t weight; // accesses that a sample stands for now
     uint32_t passed; // epochs of nominal length since the last ranking
     uint32_t stir = kMostStir; // how much is being moved, to kMostStir; see LeafRank::certain()

@@ -32,7 +32,7 @@ def start(kernel, **settings):
     machine = pebs_perf.machine(kernel, CPUS[kernel], **{
         "tiermem": True, "tiermem_options": "cpu-budget=1000", "fast": 512 * MIB, "slow": 768 * MIB, "cpus": 2,
         "append": "no_timer_check", "modules": [exchange_kit.build_module(kernel)], **settings})
-    machine.config.add += [programs.build("heat"), programs.build("where"), *exchange_kit.build_programs()]
+    machine.config.add += [programs.build("heat"), programs.build("where"), programs.build("hog"), *exchange_kit.build_programs()]
     machine.start()
     tiers.wait_probed(machine)
     # A kernel that moves pages by itself would be measured with us.
@@ -155,6 +155,23 @@ def test_files_that_nobody_uses_make_room(guest):
     guest.run("rm /tmp/idle/used")
     tiers.until(lambda: tiers.finished(guest, "/tmp/reader"), lambda: "the reader goes on", SLOW_HOST)
     guest.run("umount /tmp/idle /tmp/bound")
+
+
+def test_what_sleeps_gives_up_its_place(guest):
+    """The memory of a process that is never sampled, as it did its work before there was a driver, makes room too."""
+    tiers.tiering(guest, False)
+    tiers.start(guest, "hog 56 0", "/tmp/sleeper")
+    tiers.until(lambda: "more_ms" in guest.run("cat /tmp/sleeper").output, lambda: "hog does not answer", SLOW_HOST)
+    tiers.tiering(guest, True)
+
+    def fast():
+        return sum(map(int, re.findall(r" N0=(\d+)", guest.run("cat /proc/$(pidof hog)/numa_maps").output))) * tiers.PAGE
+    before = fast()
+    assert before >= 48 * MIB, "the fast tier has room"
+    heat = Heat(guest, hot=2 * HOT)
+    tiers.until(lambda: fast() <= before - 16 * MIB, lambda: f"{fast()} of {before} bytes", SLOW_HOST, pause=0.5)
+    heat.end()
+    guest.run("kill $(pidof hog)")
 
 
 def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
