@@ -30,6 +30,13 @@
 /* While less than so many 1/1000 of the heat could be placed better. */
 #define SETTLED_MS 500
 #define SETTLED_MILLI 100
+/*
+ * Such epochs end when so many look-ups tell of so much more from slow memory (1/1000),
+ * and the next ones are short.
+ */
+#define STIRRED_LOOK_UPS 16
+#define STIRRED_MILLI 250
+#define STIRRED_EPOCHS 4
 /* While hardly anything is sampled and nothing moves: what begins is seen soon. */
 #define QUIET_MS 1000
 /* While no CPU time is left: an epoch costs some by itself. */
@@ -136,7 +143,7 @@ static bool convert(struct tiermem_tiering *t, const struct tiermem_record *reco
 	};
 	if (!t->unseen) {
 		sample->tier = look_up_tier(t, space, record->addr);
-		t->unseen = max(t->result.samples / LOOK_UPS, 1U);
+		t->unseen = max(t->samples_expected / LOOK_UPS, 1U);
 	}
 	t->unseen--;
 	return true;
@@ -436,6 +443,8 @@ static void follow_period(struct tiermem_tiering *t)
 {
 	u32 period = clamp_t(u32, t->result.period | 1, TIERMEM_PERIOD_MIN, TIERMEM_PERIOD_MAX);
 
+	t->samples_expected = div_u64((u64)t->result.samples * t->sampled_period, period);
+	t->sampled_period = period;
 	if (period != READ_ONCE(t->tm->sampler.wanted_period))
 		tiermem_sampler_set_period(&t->tm->sampler, period);
 }
@@ -447,6 +456,21 @@ static void note_quiet(struct tiermem_tiering *t, bool quiet)
 		t->quiet_epochs = min(t->quiet_epochs + 1, QUIET_EPOCHS);
 	else
 		t->quiet_epochs -= min(t->quiet_epochs, QUIET_RETURN);
+}
+
+static bool is_quiet(const struct tiermem_tiering *t)
+{
+	return t->quiet_epochs >= QUIET_EPOCHS;
+}
+
+/* A mean with a memory of four epochs. */
+static void note_tiers(struct tiermem_tiering *t)
+{
+	if (t->samples_by_tier[TM_TIER_FAST] + t->samples_by_tier[TM_TIER_SLOW] !=
+	    t->before_by_tier[TM_TIER_FAST] + t->before_by_tier[TM_TIER_SLOW])
+		t->usual_slow_milli = (3 * t->usual_slow_milli + 1000 - t->result.fast_milli) / 4;
+	memcpy(t->before_by_tier, t->samples_by_tier, sizeof(t->before_by_tier));
+	t->stirred_epochs -= !!t->stirred_epochs;
 }
 
 /* For memory that no sample tells of. */
@@ -469,7 +493,7 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 	tiermem_spaces_update(&t->spaces);
 	charge_sampling(t);
 	give_room(t->tm->tiers[TM_TIER_FAST].nid);
-	if (t->quiet_epochs < QUIET_EPOCHS)
+	if (!is_quiet(t))
 		look_around(t, now);
 	fill_input(t, now, &input);
 	ret = tm_policy_epoch(t->policy, &input, walk, t, t->moves, MAX_MOVES, &t->result);
@@ -486,6 +510,7 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 		moved += carry_out(t, t->result.moves, cpu_left(t) / EPOCH_PART);
 	trace_tiermem_epoch(&t->result, &input, moved, cpu_left(t), t->page_ns);
 	follow_period(t);
+	note_tiers(t);
 	note_quiet(t, t->result.samples <= QUIET_SAMPLES && !moved);
 }
 
@@ -493,9 +518,21 @@ static unsigned int epoch_ms(struct tiermem_tiering *t)
 {
 	if (!cpu_left(t))
 		return SPENT_MS;
-	if (t->quiet_epochs >= QUIET_EPOCHS)
+	if (is_quiet(t))
 		return QUIET_MS;
+	if (t->stirred_epochs)
+		return EPOCH_MS;
 	return t->result.uncertain_milli < SETTLED_MILLI ? SETTLED_MS : EPOCH_MS;
+}
+
+/* Who has served the accesses since the last epoch is quite unlike before. */
+static bool is_stirred(const struct tiermem_tiering *t)
+{
+	u64 slow = t->samples_by_tier[TM_TIER_SLOW] - t->before_by_tier[TM_TIER_SLOW];
+	u64 all = slow + t->samples_by_tier[TM_TIER_FAST] - t->before_by_tier[TM_TIER_FAST];
+
+	return all >= STIRRED_LOOK_UPS &&
+	       slow * 1000 > all * (t->usual_slow_milli + STIRRED_MILLI);
 }
 
 static void look(struct tiermem_tiering *t)
@@ -509,6 +546,8 @@ static void look(struct tiermem_tiering *t)
 		drain(t);
 		spend(t, TIERMEM_STAGE_CLASSIFY, tiermem_stopwatch_read(&start));
 		now = ktime_get_ns();
+		if (!is_quiet(t) && is_stirred(t))
+			t->stirred_epochs = STIRRED_EPOCHS;
 		/* A look that comes a little early is the epoch's. */
 		if (now - t->last_epoch_ns >= (epoch_ms(t) - DRAIN_MS_MIN / 2) * NSEC_PER_MSEC)
 			epoch(t, now);
@@ -516,7 +555,10 @@ static void look(struct tiermem_tiering *t)
 	mutex_unlock(&t->lock);
 }
 
-/* Not beyond the epoch's end, so that epochs are of one length. */
+/*
+ * Not beyond the epoch's end, so that epochs are of one length. A guest in which nothing
+ * happens is woken once an epoch.
+ */
 static unsigned long until_next_look(struct tiermem_tiering *t)
 {
 	u64 end = t->last_epoch_ns + epoch_ms(t) * NSEC_PER_MSEC;
@@ -524,7 +566,7 @@ static unsigned long until_next_look(struct tiermem_tiering *t)
 	unsigned long left = end > now ? nsecs_to_jiffies(end - now) : 0;
 
 	/* The jiffy that has begun does not count. */
-	return clamp(left + 1, 1UL, t->interval * (epoch_ms(t) / EPOCH_MS));
+	return clamp(left + 1, 1UL, is_quiet(t) ? t->interval * (QUIET_MS / EPOCH_MS) : t->interval);
 }
 
 static int tiering_thread(void *data)
@@ -622,6 +664,11 @@ static void reset_state(struct tiermem_tiering *t)
 	t->resident = 0;
 	t->last_epoch_ns = ktime_get_ns();
 	t->quiet_epochs = 0;
+	t->stirred_epochs = 0;
+	t->samples_expected = 0;
+	t->sampled_period = READ_ONCE(t->tm->sampler.wanted_period);
+	t->usual_slow_milli = 0;
+	memcpy(t->before_by_tier, t->samples_by_tier, sizeof(t->before_by_tier));
 	t->interval = msecs_to_jiffies(EPOCH_MS);
 	t->page_ns = PAGE_NS;
 	tm_budget_reset(&t->cpu, t->last_epoch_ns);

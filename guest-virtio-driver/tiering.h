@@ -59,10 +59,15 @@ struct tiermem_tiering {
 	u64 last_epoch_ns;
 	u64 last_search_ns;		/* for processes that are not sampled */
 	unsigned int quiet_epochs;	/* with hardly a sample and without moves; see note_quiet() */
+	unsigned int stirred_epochs;	/* short ones to come; see is_stirred() */
+	u32 usual_slow_milli;		/* of look-ups, those served by slow memory */
+	u64 before_by_tier[2];		/* samples_by_tier at the last epoch */
 	unsigned long interval;		/* jiffies between two looks at the rings */
 	u64 resident;			/* bytes, at the last epoch */
 	u64 lost;			/* samples, until the last epoch */
 	u32 unseen;		/* samples until the next that is looked up */
+	u32 samples_expected;	/* in this epoch, if it is as long and busy as the last one */
+	u32 sampled_period;	/* since the last epoch */
 	struct tm_budget cpu;		/* ns */
 	struct tm_budget copies;	/* bytes */
 	u64 page_ns;			/* what moving a page costs; average */

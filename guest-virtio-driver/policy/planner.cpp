@@ -38,6 +38,18 @@ bool worth(unsigned high, unsigned low, const Terms& terms) {
     const uint64_t lost = rank_heat(static_cast<uint16_t>(low));
     return rank_heat(static_cast<uint16_t>(high)) >= sat_add(lost, 2 * terms.copy_heat);
 }
+
+// What is idle has no heat to lose, but must be migrated, as must what takes its place: in
+// the driver six copies' worth instead of an exchange's two. So a pair gains more for what
+// it costs while the page that it demotes has less than two thirds of the heat of the
+// other (9 ranks): (high - low) / 2 > high / 6.
+bool prefers_idle(Meeting& meet) {
+    constexpr unsigned kTwoThirds = 9;
+    return !meet.find_fast() || meet.high < meet.low + kTwoThirds;
+}
+bool worth_with_idle(unsigned high, const Terms& terms) {
+    return rank_heat(static_cast<uint16_t>(high)) >= 6 * terms.copy_heat;
+}
 } // namespace
 
 Goal find_goal(const Ranking& ranking, const Terms& terms) {
@@ -72,25 +84,24 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         budget -= n;
         meet.fast -= n;
     }
-    // A pair with it is a promotion into the room that it leaves.
-    while (goal.idle < terms.idle_pages && budget >= 2 && meet.find_hopeful() && worth(meet.high, 0, terms)) {
-        const uint64_t n = lesser(lesser(meet.hopeful, terms.idle_pages - goal.idle), budget / 2);
-        goal.idle += n;
-        goal.promote_only += n;
-        goal.promote_from = static_cast<uint16_t>(meet.high);
-        budget -= 2 * n;
-        meet.hopeful -= n;
-    }
-    while (budget >= 2 && meet.find_hopeful() && meet.find_fast()) {
-        if (!worth(meet.high, meet.low, terms))
+    while (budget >= 2 && meet.find_hopeful()) {
+        const bool idle = goal.idle < terms.idle_pages && prefers_idle(meet);
+        if (idle ? !worth_with_idle(meet.high, terms) : !(meet.find_fast() && worth(meet.high, meet.low, terms)))
             break;
-        const uint64_t n = lesser(lesser(meet.hopeful, meet.fast), budget / 2);
-        goal.pairs += n;
+        const uint64_t there = idle ? terms.idle_pages - goal.idle : meet.fast;
+        const uint64_t n = lesser(lesser(meet.hopeful, there), budget / 2);
         goal.promote_from = static_cast<uint16_t>(meet.high);
-        goal.demote_upto = static_cast<uint16_t>(meet.low);
         budget -= 2 * n;
         meet.hopeful -= n;
-        meet.fast -= n;
+        if (idle) {
+            // A promotion into the room that it leaves.
+            goal.idle += n;
+            goal.promote_only += n;
+        } else {
+            goal.pairs += n;
+            goal.demote_upto = static_cast<uint16_t>(meet.low);
+            meet.fast -= n;
+        }
     }
     return goal;
 }

@@ -112,21 +112,26 @@ Test(goal, the_reserve_is_made_of_the_coldest) {
     cr_assert_eq(find_goal(f.rank(), t).demote_only, 1024U, "not more than there is");
 }
 
-Test(goal, what_nobody_uses_goes_first) {
+Test(goal, what_nobody_uses_goes) {
     Fixture f;
     f.leaf(0, 100, 0);
     f.leaf(1, 1, 512);
     Terms t = kPlenty;
     t.idle_pages = 100;
     Goal g = find_goal(f.rank(), t);
+    cr_assert_eq(g.idle, 0U, "an exchange gains more for what it costs");
+    cr_assert_eq(g.pairs, 512U);
+    f.leaf(1, 90, 512);
+    g = find_goal(f.rank(), t);
     cr_assert_eq(g.idle, 100U);
     cr_assert_eq(g.promote_only, 100U, "into the room that it leaves");
-    cr_assert_eq(g.pairs, 412U);
+    cr_assert_eq(g.pairs, 0U, "too much alike");
     t.short_pages = 60;
     g = find_goal(f.rank(), t);
     cr_assert_eq(g.idle, 100U);
     cr_assert_eq(g.demote_only, 0U, "the reserve is made of it too");
     cr_assert_eq(g.promote_only, 40U);
+    f.leaf(1, 1, 512);
     t.budget = 10;
     g = find_goal(f.rank(), t);
     cr_assert_eq(g.idle + g.demote_only + g.promote_only + 2 * g.pairs, 10U);

@@ -478,7 +478,7 @@ Test(policy, idle_pages_make_room) {
         uint64_t demoted = 0;
         for (int e = 0; e < 12; e++) {
             f.samples(1, base + 8 * kMiB, 4 * kMiB, 5000);
-            f.samples(1, base, 8 * kMiB, 500);
+            f.samples(1, base, 8 * kMiB, huge ? 500 : 8000); // too hot to trade places
             demoted += f.epoch().demote_pages;
         }
         cr_assert_eq(f.fast_in(1, base + 8 * kMiB, 4 * kMiB), 1024U, "huge %d", huge);
