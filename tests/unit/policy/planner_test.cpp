@@ -167,20 +167,20 @@ Test(moved, a_range_is_blocked_when_much_of_it_is_refused) {
     Fixture f;
     f.leaf(0, 100, 0);
     Node& n = f.space.tree.node(f.space.tree.find(0));
-    const uint64_t none[8] = {};
-    const uint64_t first[8] = {1};
-    const uint64_t all[8] = {~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL};
-    const auto refuse_one = [&] { note_moved(f.space, 0, 1, none, first, Direction::kPromote); };
+    constexpr uint64_t kNoPage[8] = {};
+    constexpr uint64_t kFirst[8] = {1};
+    constexpr uint64_t kWindow[8] = {~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL};
+    const auto refuse_one = [&] { note_moved(f.space, 0, 1, kNoPage, kFirst, Direction::kPromote); };
     for (unsigned i = 1; i < kMostRefused; i++)
         refuse_one();
     cr_assert_eq(n.blocked, 0U);
-    note_moved(f.space, 0, 512, all, none, Direction::kPromote);
+    note_moved(f.space, 0, 512, kWindow, kNoPage, Direction::kPromote);
     for (unsigned i = 1; i < kMostRefused; i++)
         refuse_one();
     cr_assert_eq(n.blocked, 0U, "what was moved counts against it");
     refuse_one();
     cr_assert_gt(n.blocked, 0U);
     n.blocked = 0;
-    note_moved(f.space, 0, 512, none, all, Direction::kPromote);
+    note_moved(f.space, 0, 512, kNoPage, kWindow, Direction::kPromote);
     cr_assert_gt(n.blocked, 0U, "a folio of 2 MiB");
 }
