@@ -73,7 +73,7 @@ static struct folio *get_unmapped_file(struct page *page)
 	if (!folio_test_lru(folio) || folio_test_anon(folio) || !folio_try_get(folio))
 		return NULL;
 	if (page_folio(page) == folio && folio_test_lru(folio) && !folio_test_anon(folio) &&
-	    !folio_mapped(folio) && !folio_test_unevictable(folio))
+	    !folio_mapped(folio) && !folio_test_unevictable(folio) && !folio_test_swapcache(folio))
 		return folio;
 	folio_put(folio);
 	return NULL;
@@ -110,8 +110,11 @@ static bool may_leave(struct folio *folio)
 
 	if (folio_maybe_dma_pinned(folio) || !folio_trylock(folio))
 		return false;
-	/* Else it has just been truncated. */
-	mapping = folio_mapping(folio);
+	/*
+	 * Without one it has just been truncated; in the swap cache, where shared memory
+	 * goes too, it is that of no file.
+	 */
+	mapping = folio_test_swapcache(folio) ? NULL : folio_mapping(folio);
 	if (mapping)
 		may = !mapping_unevictable(mapping) && !is_bound(mapping->host);
 	folio_unlock(folio);
