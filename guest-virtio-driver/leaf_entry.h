@@ -15,10 +15,13 @@
 #else
 #define softleaf_t swp_entry_t
 
+/* Stable kernels have got some of the names as macros, 6.12.118 two. */
+#ifndef softleaf_from_pte
 static inline softleaf_t softleaf_from_pte(pte_t pte)
 {
 	return pte_to_swp_entry(pte);
 }
+#endif
 
 static inline bool softleaf_is_migration(softleaf_t entry)
 {
@@ -35,10 +38,12 @@ static inline bool softleaf_is_migration_read(softleaf_t entry)
 	return is_readable_migration_entry(entry);
 }
 
+#ifndef softleaf_to_pfn
 static inline unsigned long softleaf_to_pfn(softleaf_t entry)
 {
 	return swp_offset_pfn(entry);
 }
+#endif
 #endif
 
 #endif /* TIERMEM_LEAF_ENTRY_H */
