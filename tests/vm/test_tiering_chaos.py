@@ -12,6 +12,7 @@ import exchange_kit
 import pebs_perf
 import pytest
 import tiers
+from tiermem_build import guest_kernel
 from tiers import MIB
 
 AREA = 14  # MiB of base pages of each of four workers; with what else there is some 90 MiB
@@ -170,6 +171,11 @@ RUNS = [pytest.param("6.12", 25, id="6.12-25s"),
         pytest.param("debug", 1800, id="debug-30min", marks=FULL)]
 
 
+def compressors(kernel):
+    """What zram compresses with by itself, where it does not come with zram."""
+    return [guest_kernel.fetch(kernel).modules / "kernel/crypto/lzo-rle.ko"] if kernel == "6.1" else []
+
+
 @pytest.mark.parametrize("kernel,seconds", RUNS)
 def test_chaos(boot, tmp_path, kernel, seconds):
     cpu = pebs_perf.CPUS["skylake" if kernel == "6.1" else "icelake"]
@@ -177,5 +183,5 @@ def test_chaos(boot, tmp_path, kernel, seconds):
     disk.touch()
     os.truncate(disk, DISK)
     chaos(boot(kernel=kernel, cpu=cpu, accel="tcg", tiermem_options="cpu-budget=1000", fast=512 * MIB, slow=640 * MIB,
-               cpus=4, append=WORDS, add=exchange_kit.build_programs(), **pebs_perf.qemu(),
+               cpus=4, append=WORDS, add=exchange_kit.build_programs(), modules=compressors(kernel), **pebs_perf.qemu(),
                qemu_args=["-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"]), seconds)
