@@ -556,8 +556,8 @@ static void look(struct tiermem_tiering *t)
 }
 
 /*
- * Not beyond the epoch's end, so that epochs are of one length. A guest in which nothing
- * happens is woken once an epoch.
+ * Not beyond the epoch's end, so that epochs are of one length. In between only while
+ * enough is sampled to tell that something has changed.
  */
 static unsigned long until_next_look(struct tiermem_tiering *t)
 {
@@ -566,7 +566,8 @@ static unsigned long until_next_look(struct tiermem_tiering *t)
 	unsigned long left = end > now ? nsecs_to_jiffies(end - now) : 0;
 
 	/* The jiffy that has begun does not count. */
-	return clamp(left + 1, 1UL, is_quiet(t) ? t->interval * (QUIET_MS / EPOCH_MS) : t->interval);
+	return clamp(left + 1, 1UL,
+		     t->interval * (t->quiet_epochs ? epoch_ms(t) / EPOCH_MS : 1));
 }
 
 static int tiering_thread(void *data)
