@@ -125,7 +125,7 @@ static bool may_leave(struct folio *folio)
 
 static void note(struct tiermem_idle *idle, unsigned long frame, struct folio *folio)
 {
-	if (idle->nr < STOCK_MOST && may_leave(folio) && !test_and_set_bit(frame, idle->noted)) {
+	if (idle->nr < STOCK_MOST && may_leave(folio) && !__test_and_set_bit(frame, idle->noted)) {
 		idle->stock[idle->nr++] = frame;
 		idle->found = true;
 	}
@@ -229,7 +229,7 @@ static unsigned int take_one(struct tiermem_idle *idle, struct list_head *list, 
 	unsigned int pages;
 
 	idle->seen[frame] = 0;
-	if (!test_and_clear_bit(frame, idle->noted))
+	if (!__test_and_clear_bit(frame, idle->noted))
 		return 0;
 	folio = page ? get_unmapped_file(page) : NULL;
 	if (!folio)

@@ -19,8 +19,8 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 
-#include "policy/budget.h"
 #include "idle_folios.h"
+#include "policy/budget.h"
 #include "policy/policy.h"
 #include "relocate.h"
 #include "spaces.h"

@@ -6,7 +6,8 @@
 // hottest hopeful page is paired with the coldest page on tier 0, the next
 // with the next, until a pair no longer repays its two copies within the
 // horizon, or the budget is used up. That gives two thresholds, and then two
-// streams of page runs (Runs) that are zipped into steps.
+// streams of page runs (Runs) that are zipped into steps. Idle pages of nobody's address
+// space make room first for new pages, and then where the two of a pair are much alike.
 #ifndef TIERMEM_POLICY_PLANNER_HPP
 #define TIERMEM_POLICY_PLANNER_HPP
 
