@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The exchanger: batches, and what happens between taking and putting back.
+ * The exchanger: batches, and the order of what is done to them.
  *
  * For each batch, with the mmap locks held for reading, and between the start and
  * end of an invalidation if somebody watches the address space:
@@ -10,11 +10,8 @@
  *     to know of them; swap contents and identities; thaw them.
  *  4. Put all sides back. A pair that was refused gets its own folios.
  *  5. Unlock the folios, which wakes who waits for them.
- * Huge pages do 3 to 5 pair by pair, so that nobody waits for more than one copy.
- *
- * The two folios swap their mapping and index and what their flags say about
- * the content. Their place on the LRU lists, charge, count of mappings and the
- * statistics of their nodes stay: equal before and after.
+ * Huge pages do 3 to 5 pair by pair, so that nobody waits for more than one copy; pairs
+ * with a loose folio do 3 and 4 under the lock of a page table.
  */
 #include <linux/hash.h>
 #include <linux/mm.h>
@@ -35,23 +32,13 @@
 /* More sides of an address space than this: flush all of its TLB. */
 #define FLUSH_SINGLY 4
 #define LOCK_ATTEMPTS 4
-/* Copied through a buffer that stays in the first or second level cache. */
-#define BOUNCE_BYTES (16 << 10)
-
-/* What moves with the content. */
-#ifdef CONFIG_PAGE_IDLE_FLAG
-#define IDLE_FLAGS (BIT(PG_young) | BIT(PG_idle))
-#else
-#define IDLE_FLAGS 0
-#endif
-#define CONTENT_FLAGS (BIT(PG_dirty) | BIT(PG_referenced) | BIT(PG_workingset) | \
-		       BIT(PG_anon_exclusive) | IDLE_FLAGS)
 
 struct batch {
 	struct tiermem_pair *pairs;
 	struct tiermem_exchange_stats *stats;
 	unsigned int nr;		/* pairs; pair i has sides 2i (hot), 2i + 1 */
 	bool huge;
+	bool loose;			/* each pair has a side without address space */
 	unsigned int patience;		/* of all batches of a call: see tiermem_lock_space() */
 	unsigned int nr_spaces;
 	struct tiermem_space spaces[MAX_SPACES];
@@ -63,82 +50,6 @@ struct batch {
 /* Static: exchanging needs no free page. */
 static DEFINE_MUTEX(exchange_lock);
 static struct batch the_batch;				/* under exchange_lock */
-static u8 bounce[BOUNCE_BYTES] __aligned(PAGE_SIZE);	/* under exchange_lock */
-
-/* Trading */
-
-/* Bytes is a multiple of 8. One instruction, fast wherever the kernel's own copy_page() is. */
-static void copy(void *to, const void *from, size_t bytes)
-{
-	size_t words = bytes / sizeof(u64);
-
-	asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
-}
-
-static void swap_contents(void *a, void *b, size_t bytes)
-{
-	size_t step = min_t(size_t, bytes, BOUNCE_BYTES), done;
-
-	for (done = 0; done < bytes; done += step) {
-		copy(bounce, a + done, step);
-		copy(a + done, b + done, step);
-		copy(b + done, bounce, step);
-	}
-}
-
-static void swap_identities(struct folio *a, struct folio *b)
-{
-	unsigned long *flags_a = folio_flags(a, 0), *flags_b = folio_flags(b, 0);
-	unsigned long differ = (READ_ONCE(*flags_a) ^ READ_ONCE(*flags_b)) & CONTENT_FLAGS;
-	unsigned int bit;
-
-	swap(a->mapping, b->mapping);
-	swap(a->index, b->index);
-	for_each_set_bit(bit, &differ, BITS_PER_LONG) {
-		change_bit(bit, flags_a);
-		change_bit(bit, flags_b);
-	}
-}
-
-/* Both folios are taken to have one reference, the mapping's. */
-static bool freeze(struct folio *a, struct folio *b)
-{
-	if (!folio_ref_freeze(a, 1))
-		return false;
-	if (folio_ref_freeze(b, 1))
-		return true;
-	folio_ref_unfreeze(a, 1);
-	return false;
-}
-
-/*
- * Both sides are taken. Afterwards each folio has one more reference, ours: a
- * page that is zapped as soon as it is back must not be freed while it is locked.
- */
-static enum tiermem_exchange_outcome trade(struct tiermem_side *hot, struct tiermem_side *cold,
-					   bool *cold_refused)
-{
-	struct folio *a = hot->folio, *b = cold->folio;
-	enum tiermem_exchange_outcome outcome = tiermem_refuse_trade(hot, cold, cold_refused);
-
-	if (!outcome && !freeze(a, b))
-		outcome = TIERMEM_REFUSED_LATE;
-	if (outcome) {
-		folio_get(a);
-		folio_get(b);
-		return outcome;
-	}
-	swap_contents(folio_address(a), folio_address(b), folio_size(a));
-	swap_identities(a, b);
-	folio_ref_unfreeze(a, 2);
-	folio_ref_unfreeze(b, 2);
-	swap(hot->folio, cold->folio);
-	/* The frame comes from the cold end of the LRU: the next look shall find it used. */
-	hot->used = true;
-	if (!folio_test_referenced(hot->folio))
-		folio_set_referenced(hot->folio);
-	return TIERMEM_EXCHANGED;
-}
 
 /* One side may have been taken before the other was refused. */
 static void trade_pair(struct batch *batch, unsigned int i)
@@ -147,11 +58,13 @@ static void trade_pair(struct batch *batch, unsigned int i)
 	struct tiermem_pair *pair = &batch->pairs[i];
 
 	if (sides[0].folio && sides[1].folio)
-		pair->outcome = trade(&sides[0], &sides[1], &pair->cold_refused);
-	else if (sides[0].folio)
+		pair->outcome = tiermem_side_trade(&sides[0], &sides[1], &pair->cold_refused);
+	else if (sides[0].folio && !tiermem_is_loose(&sides[0]))
 		folio_get(sides[0].folio);
-	else if (sides[1].folio)
+	else if (sides[1].folio && !tiermem_is_loose(&sides[1]))
 		folio_get(sides[1].folio);
+	if (pair->outcome == TIERMEM_EXCHANGED && pair->loose)
+		pair->loose = sides[tiermem_is_loose(&sides[1])].folio;
 }
 
 /* Taking and putting back; sides of a page table together, so that its lock is taken once. */
@@ -187,7 +100,8 @@ static void take_all(struct batch *batch)
 
 		if (pair->outcome)
 			continue;
-		pair->outcome = tiermem_side_take(&batch->cursor, side);
+		pair->outcome = tiermem_is_loose(side) ? tiermem_loose_take(side, pair->loose) :
+							 tiermem_side_take(&batch->cursor, side);
 		pair->cold_refused = batch->order[i] & 1;
 	}
 	tiermem_cursor_release(&batch->cursor);
@@ -197,23 +111,15 @@ static void put_side(struct batch *batch, unsigned int i)
 {
 	struct tiermem_side *side = &batch->sides[i];
 
-	if (side->folio)
+	if (side->folio && !tiermem_is_loose(side))
 		tiermem_side_put(&batch->cursor, side, batch->stats);
 }
 
 /* Both sides of the pair are back: who waits for either folio may go on. */
 static void finish_pair(struct batch *batch, unsigned int i)
 {
-	unsigned int k;
-
-	for (k = 2 * i; k < 2 * i + 2; k++) {
-		struct folio *folio = batch->sides[k].folio;
-
-		if (!folio)
-			continue;
-		folio_unlock(folio);
-		folio_put(folio);
-	}
+	tiermem_side_finish(&batch->sides[2 * i]);
+	tiermem_side_finish(&batch->sides[2 * i + 1]);
 }
 
 static void trade_huge_pairs(struct batch *batch)
@@ -230,7 +136,29 @@ static void trade_huge_pairs(struct batch *batch)
 	}
 }
 
-static void trade_base_pairs(struct batch *batch)
+/*
+ * Whoever zaps an entry of ours asks its folio what it is, and takes that from the address
+ * space's counts. By then it must not be a file's or nobody's: so each pair is traded
+ * and put back under the lock of its page table.
+ */
+static void trade_and_put_loose(struct batch *batch)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2 * batch->nr; i++) {
+		struct tiermem_side *side = &batch->sides[batch->order[i]];
+
+		if (tiermem_is_loose(side))
+			continue;
+		if (side->folio)
+			tiermem_side_lock(&batch->cursor, side);
+		trade_pair(batch, batch->order[i] / 2);
+		put_side(batch, batch->order[i]);
+		tiermem_cursor_release(&batch->cursor);
+	}
+}
+
+static void trade_and_put(struct batch *batch)
 {
 	unsigned int i;
 
@@ -239,6 +167,16 @@ static void trade_base_pairs(struct batch *batch)
 	for (i = 0; i < 2 * batch->nr; i++)
 		put_side(batch, batch->order[i]);
 	tiermem_cursor_release(&batch->cursor);
+}
+
+static void trade_base_pairs(struct batch *batch)
+{
+	unsigned int i;
+
+	if (batch->loose)
+		trade_and_put_loose(batch);
+	else
+		trade_and_put(batch);
 	for (i = 0; i < batch->nr; i++)
 		finish_pair(batch, i);
 }
@@ -402,7 +340,8 @@ static enum tiermem_exchange_outcome refuse_spaces(struct batch *batch)
 	unsigned int i;
 
 	for (i = 0; i < batch->nr_spaces && !outcome; i++)
-		outcome = tiermem_refuse_space(batch->spaces[i].mm, batch->nr_spaces == 1);
+		outcome = tiermem_refuse_space(batch->spaces[i].mm,
+					       batch->nr_spaces == 1 && !batch->loose);
 	return outcome;
 }
 
@@ -443,19 +382,35 @@ static struct tiermem_space *find_space(struct batch *batch, struct mm_struct *m
 static bool admit(struct batch *batch, struct tiermem_side *side,
 		  const struct tiermem_place *place)
 {
-	side->space = find_space(batch, place->mm);
+	side->space = place->mm ? find_space(batch, place->mm) : NULL;
 	side->addr = place->addr;
 	side->folio = NULL;
 	side->used = false;
-	return side->space;
+	side->off_lru = false;
+	return side->space || !place->mm;
+}
+
+static bool check_place(const struct tiermem_place *place, bool huge)
+{
+	return IS_ALIGNED(place->addr, tiermem_size(huge)) && place->addr < TASK_SIZE_MAX;
+}
+
+/* One side is a folio: the pair's, of 4 KiB. */
+static enum tiermem_exchange_outcome check_loose_pair(const struct tiermem_pair *pair)
+{
+	if (!pair->hot.mm == !pair->cold.mm || pair->huge ||
+	    !check_place(pair->hot.mm ? &pair->hot : &pair->cold, false))
+		return TIERMEM_REFUSED_ARGUMENT;
+	return tiermem_have_folio_isolate_lru() ? TIERMEM_EXCHANGED :
+						  TIERMEM_REFUSED_UNAVAILABLE;
 }
 
 static enum tiermem_exchange_outcome check_pair(const struct tiermem_pair *pair)
 {
-	unsigned long mask = tiermem_size(pair->huge) - 1;
-
-	if (!pair->hot.mm || !pair->cold.mm || ((pair->hot.addr | pair->cold.addr) & mask) ||
-	    pair->hot.addr >= TASK_SIZE_MAX || pair->cold.addr >= TASK_SIZE_MAX)
+	if (pair->loose)
+		return check_loose_pair(pair);
+	if (!pair->hot.mm || !pair->cold.mm || !check_place(&pair->hot, pair->huge) ||
+	    !check_place(&pair->cold, pair->huge))
 		return TIERMEM_REFUSED_ARGUMENT;
 #ifdef TIERMEM_HAVE_MM_ID
 	/* A large folio knows which address spaces map it; that is not swapped. */
@@ -476,6 +431,7 @@ static bool join(struct batch *batch, struct tiermem_pair *pair)
 		return false;
 	}
 	pair->outcome = TIERMEM_EXCHANGED;
+	pair->cold_refused = !pair->hot.mm;
 	batch->nr++;
 	return true;
 }
@@ -489,11 +445,12 @@ static unsigned int first_batch(struct batch *batch, struct tiermem_pair *pairs,
 	batch->nr = 0;
 	batch->nr_spaces = 0;
 	batch->huge = pairs->huge;
+	batch->loose = pairs->loose;
 	batch->cursor = (struct tiermem_cursor) { .huge = pairs->huge };
 	max = min_t(unsigned int, nr, batch->huge ? TIERMEM_EXCHANGE_HUGE_BATCH :
 						    TIERMEM_EXCHANGE_BATCH);
 	while (batch->nr < max && pairs[batch->nr].huge == batch->huge &&
-	       !check_pair(&pairs[batch->nr]) && join(batch, &pairs[batch->nr]))
+	       !pairs[batch->nr].loose == !batch->loose && !check_pair(&pairs[batch->nr]) && join(batch, &pairs[batch->nr]))
 		;
 	exchange_batch(batch);
 	return batch->nr;
@@ -525,6 +482,7 @@ static void exchange_all(struct tiermem_pair *pairs, unsigned int nr,
 		struct tiermem_pair *next = pairs + done;
 
 		next->outcome = check_pair(next);
+		next->cold_refused = !next->hot.mm;
 		if (next->outcome)
 			done++;
 		else

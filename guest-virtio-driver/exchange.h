@@ -9,6 +9,10 @@
  * two huge ones (2 MiB, mapped by a PMD), of one address space or of two. Each
  * pair is exchanged whole or left as it was; its outcome says why.
  *
+ * In the place of one side there may be a loose folio, one that no page table maps:
+ * page cache or shared memory, which trades like a page, or a page fresh from the
+ * allocator, into which the other moves.
+ *
  * Pairs are carried out in batches with one TLB flush for each address space.
  * A batch is a run of consecutive pairs of one size in at most two address
  * spaces, so callers put pairs of the same two address spaces together. Inside
@@ -23,6 +27,7 @@
 
 #include <linux/types.h>
 
+struct folio;
 struct mm_struct;
 
 #define TIERMEM_EXCHANGE_BATCH 512	/* pairs of base pages */
@@ -65,6 +70,12 @@ struct tiermem_place {
 struct tiermem_pair {
 	struct tiermem_place hot;	/* reclaim will see it as just used */
 	struct tiermem_place cold;
+	/*
+	 * For the side whose mm is NULL: a folio of 4 KiB, with a reference of the
+	 * caller's. After an exchange the one that is loose now, with that reference: the
+	 * file's new folio, or what is to be freed in place of the fresh page.
+	 */
+	struct folio *loose;
 	bool huge;
 	/* Written by tiermem_exchange(). */
 	bool cold_refused;		/* the refusal is the cold side's, not the hot one's */

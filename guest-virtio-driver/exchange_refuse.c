@@ -8,10 +8,12 @@
  * the other checks tell apart what more than one reference may mean, so that
  * the counters say something.
  */
+#include <linux/buffer_head.h>
 #include <linux/cpuset.h>
 #include <linux/memcontrol.h>
 #include <linux/mempolicy.h>
 #include <linux/mmu_notifier.h>
+#include <linux/pagemap.h>
 #include <linux/sched/task.h>
 #include <linux/userfaultfd_k.h>
 
@@ -141,6 +143,52 @@ enum tiermem_exchange_outcome tiermem_refuse_folio(struct folio *folio,
 		   !folio_is_zone_device(folio) && !folio_test_large(folio)))
 		return TIERMEM_EXCHANGED;
 	return why_not_folio(folio, page);
+}
+
+/* The ways of migrating that, without private data, are all the same. */
+static bool migrates_plainly(const struct address_space *mapping)
+{
+	const void *migrate = mapping->a_ops->migrate_folio;
+
+	return migrate && (migrate == migrate_folio || migrate == filemap_migrate_folio ||
+			   migrate == buffer_migrate_folio);
+}
+
+static enum tiermem_exchange_outcome refuse_cache(struct folio *folio)
+{
+	if (folio_test_private(folio) || folio_test_private_2(folio) ||
+	    folio_test_reserved(folio) || folio_is_zone_device(folio))
+		return TIERMEM_REFUSED_SPECIAL;
+	if (poisoned(folio))
+		return TIERMEM_REFUSED_POISONED;
+	if (folio_test_mlocked(folio) || folio_test_unevictable(folio))
+		return TIERMEM_REFUSED_LOCKED;
+	if (folio_test_swapcache(folio))
+		return TIERMEM_REFUSED_SWAPCACHE;
+	if (folio_test_writeback(folio) ||
+	    (folio_test_dirty(folio) && !folio_test_swapbacked(folio)))
+		return TIERMEM_REFUSED_WRITEBACK;
+	if (folio_mapped(folio))
+		return TIERMEM_REFUSED_MAPPING;
+	if (folio_maybe_dma_pinned(folio))
+		return TIERMEM_REFUSED_PINNED;
+	return migrates_plainly(folio->mapping) ? TIERMEM_EXCHANGED : TIERMEM_REFUSED_SPECIAL;
+}
+
+/* A lookup of a frozen folio in the page cache spins, which a real-time kernel may do for ever. */
+enum tiermem_exchange_outcome tiermem_refuse_loose(struct folio *folio)
+{
+	if (folio_test_large(folio))
+		return TIERMEM_REFUSED_SIZE;
+	/* Anonymous, of a device, in the swap cache. */
+	if (folio->mapping != folio_mapping(folio))
+		return TIERMEM_REFUSED_SPECIAL;
+	if (folio->mapping)
+		return IS_ENABLED(CONFIG_PREEMPT_RT) ? TIERMEM_REFUSED_UNAVAILABLE :
+						       refuse_cache(folio);
+	/* Fresh, or truncated a moment ago. */
+	return folio_test_lru(folio) || folio_ref_count(folio) != 1 ?
+	       TIERMEM_REFUSED_REFERENCED : TIERMEM_EXCHANGED;
 }
 
 /* A policy that names nodes keeps pages on them, whatever its mode. */

@@ -171,6 +171,11 @@ static __always_inline bool move_to(struct tiermem_cursor *cursor,
 	return move_away(cursor, mm, base);
 }
 
+void tiermem_side_lock(struct tiermem_cursor *cursor, const struct tiermem_side *side)
+{
+	move_to(cursor, side);
+}
+
 static pte_t *slot_of(const struct tiermem_cursor *cursor, unsigned long addr)
 {
 	return cursor->table ? cursor->table + pte_index(addr) : (pte_t *)cursor->pmd;

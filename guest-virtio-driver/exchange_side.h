@@ -3,8 +3,10 @@
  * exchange_side.h - the two sides of a pair, between the exchanger's files
  *
  *   exchange.c ──> exchange_side.c ──> exchange_refuse.c
- *   batches and     page tables: take     what may not
- *   trading         out, put back         be exchanged
+ *   batches │       page tables: take     what may not
+ *           │       out, put back         be exchanged
+ *           └────> exchange_trade.c ───────^
+ *                   contents and identities; loose folios
  *
  * A side passes through these states; all of its batch, under the mmap lock:
  *
@@ -25,6 +27,7 @@
 #include <linux/mmap_lock.h>
 
 #include "exchange.h"
+#include "kernel_symbols.h"
 
 /* What the policy and cpuset of an address space's owner say about a node. */
 struct tiermem_node_verdict {
@@ -48,7 +51,15 @@ struct tiermem_side {
 	pte_t old;			/* the entry that was there */
 	pte_t absent;			/* the entry that stands for it */
 	bool used;			/* reclaim shall see it as just used */
+	bool off_lru;			/* what is in its place at the end goes on an LRU list */
+	int refs;			/* of a loose folio, while nobody else knows of it */
 };
+
+/* A side without an address space. */
+static inline bool tiermem_is_loose(const struct tiermem_side *side)
+{
+	return !side->space;
+}
 
 /* The page table that is locked now, at most one. All sides have one size. */
 struct tiermem_cursor {
@@ -77,8 +88,28 @@ enum tiermem_exchange_outcome tiermem_side_take(struct tiermem_cursor *cursor,
  */
 void tiermem_side_put(struct tiermem_cursor *cursor, struct tiermem_side *side,
 		      struct tiermem_exchange_stats *stats);
+/* Take the lock under which the side's entry is, if that is still there. */
+void tiermem_side_lock(struct tiermem_cursor *cursor, const struct tiermem_side *side);
 /* Drop the cursor's lock. */
 void tiermem_cursor_release(struct tiermem_cursor *cursor);
+
+/* exchange_trade.c */
+
+/*
+ * Lock a loose folio, which the caller has a reference to, and take it off its LRU list.
+ * Outcomes as of tiermem_side_take(). The side has a reference more then, its own.
+ */
+enum tiermem_exchange_outcome tiermem_loose_take(struct tiermem_side *side, struct folio *folio);
+/*
+ * Both sides are taken. Whatever the outcome, each folio has one more reference then,
+ * the side's: a page that is zapped as soon as it is back must not be freed while it
+ * is locked. *@cold_refused: the refusal is the cold side's.
+ */
+enum tiermem_exchange_outcome tiermem_side_trade(struct tiermem_side *hot,
+						 struct tiermem_side *cold,
+						 bool *cold_refused);
+/* Both are back: unlock the folio, and give up the side's reference. */
+void tiermem_side_finish(struct tiermem_side *side);
 
 /*
  * exchange_refuse.c: TIERMEM_EXCHANGED if nothing speaks against it. They change
@@ -94,11 +125,13 @@ enum tiermem_exchange_outcome tiermem_refuse_entry(pte_t entry);
 /* The same, and the folio is locked. */
 enum tiermem_exchange_outcome tiermem_refuse_folio(struct folio *folio,
 						   struct page *page);
+/* A loose folio is locked. */
+enum tiermem_exchange_outcome tiermem_refuse_loose(struct folio *folio);
 /* May a page of the mapping lie on the node? The mmap lock is held. */
 enum tiermem_exchange_outcome tiermem_refuse_node(struct tiermem_space *space,
 						  const struct vm_area_struct *vma,
 						  int nid);
-/* Both sides are taken. *@cold_refused: the refusal is the cold side's. */
+/* Both sides are taken from page tables. *@cold_refused: the refusal is the cold side's. */
 enum tiermem_exchange_outcome tiermem_refuse_trade(struct tiermem_side *hot,
 						   struct tiermem_side *cold,
 						   bool *cold_refused);
@@ -131,6 +164,16 @@ static inline bool tiermem_lock_space(struct mm_struct *mm, unsigned int *patien
 		usleep_range(TIERMEM_PAUSE_US, 2 * TIERMEM_PAUSE_US);
 	}
 	return true;
+}
+
+/* Takes a reference. Only where tiermem_have_folio_isolate_lru(). */
+static inline bool tiermem_isolate(struct folio *folio)
+{
+#ifdef TIERMEM_HAVE_NEW_FOLIO
+	return static_call(tiermem_folio_isolate_lru)(folio);
+#else
+	return !static_call(tiermem_folio_isolate_lru)(folio);
+#endif
 }
 
 static inline unsigned long tiermem_size(bool huge)

@@ -220,25 +220,58 @@ void tiermem_idle_scan(struct tiermem_idle *idle, u64 now)
 
 /* ---- Moving ---- */
 
-/* Adds the folio that was noted last to @list. Pages, or 0 if it is not idle any more. */
-static unsigned int take_one(struct tiermem_idle *idle, struct list_head *list, int nid)
+/* The folio that was noted last, with a reference; or NULL if it is not idle any more. */
+static struct folio *take_last(struct tiermem_idle *idle)
 {
 	unsigned long left, frame = idle->stock[--idle->nr];
 	struct page *page = pfn_to_online_page(pfn_of(idle->tier, frame, &left));
 	struct folio *folio;
-	unsigned int pages;
 
+	idle->nr_large = min(idle->nr_large, idle->nr);
 	idle->seen[frame] = 0;
 	if (!__test_and_clear_bit(frame, idle->noted))
-		return 0;
+		return NULL;
 	folio = page ? get_unmapped_file(page) : NULL;
-	if (!folio)
-		return 0;
-	pages = folio_nr_pages(folio);
-	if (!is_used(folio) && may_leave(folio))
-		return tiermem_migrate_add(list, folio, false, nid) ? pages : 0;
+	if (!folio || (!is_used(folio) && may_leave(folio)))
+		return folio;
 	folio_put(folio);
-	return 0;
+	return NULL;
+}
+
+/* Adds the one that was noted last to @list. Pages, or 0 if it is not idle any more. */
+static unsigned int take_one(struct tiermem_idle *idle, struct list_head *list, int nid)
+{
+	struct folio *folio = take_last(idle);
+	unsigned int pages = folio ? folio_nr_pages(folio) : 0;
+
+	return folio && tiermem_migrate_add(list, folio, false, nid) ? pages : 0;
+}
+
+/* Back into stock, with those that only migration can move. */
+static void put_large(struct tiermem_idle *idle, struct folio *folio, unsigned long frame)
+{
+	idle->stock[idle->nr++] = idle->stock[idle->nr_large];
+	idle->stock[idle->nr_large++] = frame;
+	__set_bit(frame, idle->noted);
+	idle->seen[frame] = which(folio);
+	folio_put(folio);
+}
+
+struct folio *tiermem_idle_take(struct tiermem_idle *idle)
+{
+	unsigned long frame;
+	struct folio *folio;
+
+	while (idle->nr > idle->nr_large) {
+		frame = idle->stock[idle->nr - 1];
+		folio = take_last(idle);
+		if (!folio)
+			continue;
+		if (!folio_test_large(folio))
+			return folio;
+		put_large(idle, folio, frame);
+	}
+	return NULL;
 }
 
 /* At least @pages, if there are so many. Returns how many were moved. */

@@ -30,6 +30,7 @@ struct tiermem_idle {
 	unsigned long *noted;	/* a bit for each frame: the stock's entry holds */
 	unsigned long *stock;	/* frames of folios that were idle when last seen */
 	unsigned int nr;	/* of them */
+	unsigned int nr_large;	/* of these, at the beginning: seen to be larger than a page */
 	unsigned long hand;	/* frame, counted over the tier's regions */
 	bool found;		/* in this round: something that is idle or may become so */
 	u64 round_ns;		/* wanted length of a round */
@@ -49,6 +50,9 @@ void tiermem_idle_scan(struct tiermem_idle *idle, u64 now);
 
 /* Pages that could be moved, as far as is known; 0 where the kernel cannot migrate. */
 unsigned int tiermem_idle_stock(const struct tiermem_idle *idle);
+
+/* One of 4 KiB that is still idle, with a reference, and not in stock any more; or NULL. */
+struct folio *tiermem_idle_take(struct tiermem_idle *idle);
 
 /*
  * Move @pages pages or a little more of what is still idle to @nid, as far as there is

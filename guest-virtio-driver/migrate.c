@@ -24,11 +24,6 @@ static struct folio *new_target(struct folio *from, unsigned long nid)
 {
 	return __folio_alloc(TARGET_GFP, folio_order(from), nid, NULL);
 }
-
-static bool isolate(struct folio *folio)
-{
-	return static_call(tiermem_folio_isolate_lru)(folio);
-}
 #else
 static struct page *new_target(struct page *from, unsigned long nid)
 {
@@ -37,12 +32,12 @@ static struct page *new_target(struct page *from, unsigned long nid)
 
 	return folio ? &folio->page : NULL;
 }
-
-static bool isolate(struct folio *folio)
-{
-	return !static_call(tiermem_folio_isolate_lru)(folio);
-}
 #endif
+
+struct folio *tiermem_migrate_target(int nid)
+{
+	return __folio_alloc(TARGET_GFP, 0, nid, NULL);
+}
 
 /* The folio of an entry with a reference, if the entry still says so after. */
 static struct folio *get_folio(const void *slot, unsigned long entry, unsigned long pfn)
@@ -87,7 +82,7 @@ bool tiermem_migrate_add(struct list_head *list, struct folio *folio, bool huge,
 {
 	bool added = (!huge || folio_order(folio) == HPAGE_PMD_ORDER) &&
 		     folio_nid(folio) != nid && !folio_test_hugetlb(folio) &&
-		     !folio_test_unevictable(folio) && isolate(folio);
+		     !folio_test_unevictable(folio) && tiermem_isolate(folio);
 
 	if (added) {
 		node_stat_mod_folio(folio, NR_ISOLATED_ANON + folio_is_file_lru(folio),

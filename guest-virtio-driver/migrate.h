@@ -2,8 +2,7 @@
 /*
  * migrate.h - pages move to another node by the kernel's own migration
  *
- * For what no pair can be found for, and what the exchanger refuses but the
- * kernel can move: shared memory, page cache, folios of other sizes, pages of
+ * For what the exchanger refuses but the kernel can move: shared memory, page cache, folios of other sizes, pages of
  * different memory cgroups. Needs free pages on the target node, and never
  * reclaims for them. About ten times as dear as an exchange.
  */
@@ -36,6 +35,12 @@ unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr
 bool tiermem_migrate_add(struct list_head *list, struct folio *folio, bool huge, int nid);
 /* Move them. Returns as above; may sleep; nothing stays on the list. */
 unsigned int tiermem_migrate_list(struct list_head *list, int nid);
+
+/*
+ * A free page of 4 KiB of @nid for a page of a program, or NULL: never by reclaim. The
+ * caller has its reference.
+ */
+struct folio *tiermem_migrate_target(int nid);
 
 /* Why nothing can be migrated: the name of what the kernel lacks; or NULL. */
 const char *tiermem_migrate_unavailable(void);

@@ -11,6 +11,7 @@
 #include <linux/sched/mm.h>
 
 #include "exchange_side.h"
+#include "idle_folios.h"
 #include "relocate.h"
 #include "residency.h"
 #include "trace.h"
@@ -206,6 +207,83 @@ static void exchange(struct tiermem_relocation *r)
 	}
 }
 
+/* ---- With a loose folio ---- */
+
+static int nid_of(const struct tiermem_relocation *r, u8 tier)
+{
+	return r->tm->tiers[tier].nid;
+}
+
+static void count_idle(struct tiermem_relocation *r, unsigned long pages)
+{
+	/* Room made before room taken, so that the policy counts right. */
+	tm_policy_idle_moved(r->policy, pages);
+	r->stats.idle += pages;
+	r->stats.demoted += pages;
+	r->idle_left -= min(pages, r->idle_left);
+}
+
+/* Page cache for pages that are promoted, from the first on; returns for how many. */
+static unsigned int find_idle(struct tiermem_relocation *r)
+{
+	const unsigned int nr = min_t(unsigned long, r->nr_pairs, r->idle_left);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		r->pairs[i].loose = tiermem_idle_take(r->idle);
+		if (!r->pairs[i].loose)
+			break;
+	}
+	return i;
+}
+
+/* Free pages for those from @i on; returns where there are no more. */
+static unsigned int find_free(struct tiermem_relocation *r, unsigned int i, u8 tier)
+{
+	for (; i < r->nr_pairs; i++) {
+		r->pairs[i].loose = tiermem_migrate_target(nid_of(r, tier));
+		if (!r->pairs[i].loose)
+			break;
+	}
+	return i;
+}
+
+static void settle_loose(struct tiermem_relocation *r, unsigned int pair, bool hot, bool idle)
+{
+	if (idle)
+		count_idle(r, 1);
+	if (hot)
+		r->stats.promoted++;
+	else
+		r->stats.demoted++;
+	mark(r, pair, outcome_of(r, pair)->done);
+}
+
+/* Pages of one tier trade with page cache that nobody uses, or with free pages. */
+static void exchange_loose(struct tiermem_relocation *r, bool hot)
+{
+	const unsigned int nr_idle = hot && r->idle ? find_idle(r) : 0;
+	const unsigned int nr = find_free(r, nr_idle, hot ? TM_TIER_FAST : TM_TIER_SLOW);
+	unsigned int i;
+
+	tiermem_exchange(r->pairs, nr, &r->stats.exchange);
+	for (i = 0; i < r->nr_pairs; i++) {
+		const struct tiermem_pair *pair = &r->pairs[i];
+
+		if (i >= nr) {
+			r->left[r->nr_left++] = i;
+			continue;
+		}
+		folio_put(pair->loose);
+		if (pair->outcome == TIERMEM_EXCHANGED)
+			settle_loose(r, i, hot, i < nr_idle);
+		else if (pair->cold_refused == hot || migration_may_help(pair->outcome))
+			r->left[r->nr_left++] = i;
+		else if (!passes(pair->outcome))
+			refuse(r, i, !hot);
+	}
+}
+
 /* ---- Migrating ---- */
 
 static const struct tiermem_place *side(const struct tiermem_pair *pair, bool cold)
@@ -261,7 +339,7 @@ static void migrate_side(struct tiermem_relocation *r, bool cold)
 	for (i = 0; i < r->nr_left; i++)
 		r->places[i] = *side(&r->pairs[r->left[i]], cold);
 	pages = tiermem_migrate(r->places, r->nr_left, r->pairs[r->left[0]].huge,
-				r->tm->tiers[tier].nid, r->refused);
+				nid_of(r, tier), r->refused);
 	count_migrated(r, pages, cold);
 	look_where(r, tier);
 	for (i = 0; i < r->nr_left; i++) {
@@ -272,6 +350,26 @@ static void migrate_side(struct tiermem_relocation *r, bool cold)
 	}
 	r->stats.left += r->nr_left - nr;
 	r->nr_left = nr;
+}
+
+unsigned long tiermem_relocate_idle(struct tiermem_relocation *r, unsigned long pages,
+				    u64 most_ns, const bool *stop)
+{
+	const unsigned long moved = tiermem_idle_move(r->idle, pages, nid_of(r, TM_TIER_SLOW),
+						      most_ns, stop);
+
+	count_idle(r, moved);
+	r->stats.migrated += moved;
+	return moved;
+}
+
+/* What no page cache was found for, or not of its kind, gets the room of some. */
+static void make_room(struct tiermem_relocation *r, const bool *stop)
+{
+	const unsigned long pages = min_t(unsigned long, r->nr_left, r->idle_left);
+
+	if (r->idle && pages)
+		tiermem_relocate_idle(r, pages, U64_MAX, stop);
 }
 
 /* Demote first, so that there is room to promote. */
@@ -289,7 +387,7 @@ static void migrate(struct tiermem_relocation *r, bool hot, bool cold)
 
 /* ---- The plan ---- */
 
-static void carry_out(struct tiermem_relocation *r)
+static void carry_out(struct tiermem_relocation *r, const bool *stop)
 {
 	const bool hot = has_hot(r->moves), cold = has_cold(r->moves);
 	unsigned int i;
@@ -297,10 +395,14 @@ static void carry_out(struct tiermem_relocation *r)
 	r->nr_left = 0;
 	if (hot && cold) {
 		exchange(r);
+	} else if (!r->moves->huge) {
+		exchange_loose(r, hot);
 	} else {
 		for (i = 0; i < r->nr_pairs; i++)
 			r->left[r->nr_left++] = i;
 	}
+	if (hot && !cold)
+		make_room(r, stop);
 	migrate(r, hot, cold);
 	for (i = 0; i < r->nr_moves; i++) {
 		trace_tiermem_move(&r->moves[i], &r->outcomes[i]);
@@ -315,7 +417,7 @@ unsigned int tiermem_relocate(struct tiermem_relocation *r, const struct tm_move
 
 	while (done < nr && !READ_ONCE(*stop)) {
 		gather(r, moves + done, nr - done);
-		carry_out(r);
+		carry_out(r, stop);
 		release(r);
 		done += r->nr_moves;
 		cond_resched();

@@ -2,9 +2,13 @@
 /*
  * relocate.h - carrying out a plan of the policy core
  *
- *   step with two sides   exchanged; what the exchanger refuses but the kernel
- *                         can move: demoted, then promoted, by migration
- *   promotion, demotion   migration into free pages of the other tier
+ *   step with two sides   exchanged
+ *   promotion             exchanged with page cache that nobody uses, while there is
+ *                         some that the plan gives up
+ *   promotion, demotion   moved into a free page of the other tier
+ *
+ * What the exchanger refuses but the kernel can move goes by its migration; of two sides,
+ * first the one to be demoted.
  *
  * A plan is a proposal: each page is checked where it is moved, so a plan that
  * makes no sense moves nothing that may not be moved.
@@ -18,6 +22,7 @@
 #include "spaces.h"
 
 struct tiermem;
+struct tiermem_idle;
 
 #define TIERMEM_RELOCATE_PAIRS 512
 
@@ -27,6 +32,7 @@ struct tiermem_relocate_stats {
 	u64 promoted;
 	u64 demoted;
 	u64 migrated;	/* of both, by the kernel's migration */
+	u64 idle;	/* of those demoted: of nobody's address space */
 	u64 left;	/* planned, but neither exchanged nor migrated */
 };
 
@@ -36,6 +42,8 @@ struct tiermem_relocation {
 	struct tm_policy *policy;
 	struct tiermem_spaces *spaces;
 	struct tiermem_relocate_stats stats;
+	struct tiermem_idle *idle;	/* of the fast tier; or NULL: nothing of it moves */
+	unsigned long idle_left;	/* pages of it that the plan gives up; the caller sets it */
 
 	/* The steps under way. */
 	const struct tm_move *moves;
@@ -65,5 +73,13 @@ struct tiermem_relocation {
 unsigned int tiermem_relocate(struct tiermem_relocation *relocation,
 			      const struct tm_move *moves, unsigned int nr,
 			      const bool *stop);
+
+/*
+ * Move page cache of the fast tier that nobody uses to the slow one: @pages pages or a
+ * little more, by migration, until @most_ns of CPU time are spent or *@stop is set. Tells
+ * the policy. Returns how many were moved. Otherwise as above.
+ */
+unsigned long tiermem_relocate_idle(struct tiermem_relocation *relocation, unsigned long pages,
+				    u64 most_ns, const bool *stop);
 
 #endif /* TIERMEM_RELOCATE_H */

@@ -68,7 +68,7 @@ VALUE_ATTR(epochs, READ_ONCE(t->epochs));
 VALUE_ATTR(promoted, READ_ONCE(t->moved.promoted) << PAGE_SHIFT);
 VALUE_ATTR(demoted, READ_ONCE(t->moved.demoted) << PAGE_SHIFT);
 VALUE_ATTR(migrated, READ_ONCE(t->moved.migrated) << PAGE_SHIFT);
-VALUE_ATTR(idle_demoted, READ_ONCE(t->idle_moved) << PAGE_SHIFT);
+VALUE_ATTR(idle_demoted, READ_ONCE(t->moved.idle) << PAGE_SHIFT);
 VALUE_ATTR(samples_fast, READ_ONCE(t->samples_by_tier[TM_TIER_FAST]));
 VALUE_ATTR(samples_slow, READ_ONCE(t->samples_by_tier[TM_TIER_SLOW]));
 VALUE_ATTR(uncertain_milli, READ_ONCE(t->result.uncertain_milli));

@@ -409,13 +409,8 @@ static void carry_out_slices(struct tiermem_tiering *t, unsigned int nr, u64 mos
 static unsigned long move_idle(struct tiermem_tiering *t, unsigned long pages, u64 most_ns)
 {
 	const struct tiermem_stopwatch start = tiermem_stopwatch_start();
-	unsigned long moved = tiermem_idle_move(&t->idle, pages, t->tm->tiers[TM_TIER_SLOW].nid,
-						most_ns, &t->stopping);
+	unsigned long moved = tiermem_relocate_idle(t->relocation, pages, most_ns, &t->stopping);
 
-	tm_policy_idle_moved(t->policy, moved);
-	t->idle_moved += moved;
-	t->relocation->stats.demoted += moved;
-	t->relocation->stats.migrated += moved;
 	t->moved = t->relocation->stats;
 	spend(t, TIERMEM_STAGE_MOVE, tiermem_stopwatch_read(&start));
 	tm_budget_spend(&t->copies, ktime_get_ns(), PFN_PHYS(moved));
@@ -506,8 +501,10 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 	}
 	if (t->result.idle_pages)
 		moved = move_idle(t, t->result.idle_pages, cpu_left(t) / EPOCH_PART);
+	t->relocation->idle_left = t->result.idle_trades;
 	if (t->result.moves)
 		moved += carry_out(t, t->result.moves, cpu_left(t) / EPOCH_PART);
+	t->relocation->idle_left = 0;
 	trace_tiermem_epoch(&t->result, &input, moved, cpu_left(t), t->page_ns);
 	follow_period(t);
 	note_tiers(t);
@@ -652,6 +649,7 @@ static int allocate(struct tiermem_tiering *t)
 	t->relocation->policy = t->policy;
 	t->relocation->spaces = &t->spaces;
 	t->relocation->stats = t->moved;
+	t->relocation->idle = &t->idle;
 	return 0;
 }
 

@@ -78,7 +78,6 @@ struct tiermem_tiering {
 	u64 samples_by_tier[2];		/* those whose tier was looked up */
 	u64 stage_ns[TIERMEM_STAGES];
 	struct tiermem_relocate_stats moved;
-	u64 idle_moved;			/* pages that nobody used, of those demoted */
 };
 
 void tiermem_tiering_init(struct tiermem *tm);

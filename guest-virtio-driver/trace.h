@@ -161,7 +161,7 @@ TRACE_EVENT(tiermem_epoch,
 		__entry->free = input->fast_free >> PAGE_SHIFT;
 		__entry->waiting = input->fast_waiting >> PAGE_SHIFT;
 		__entry->idle = input->fast_idle >> PAGE_SHIFT;
-		__entry->planned = result->idle_pages + result->promote_pages + result->demote_pages;
+		__entry->planned = result->idle_pages + result->idle_trades + result->promote_pages + result->demote_pages;
 		__entry->moved = moved;
 		__entry->left_ns = left_ns;
 		__entry->page_ns = page_ns;

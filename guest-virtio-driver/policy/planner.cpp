@@ -39,21 +39,14 @@ bool worth(unsigned high, unsigned low, const Terms& terms) {
     return rank_heat(static_cast<uint16_t>(high)) >= sat_add(lost, 2 * terms.copy_heat);
 }
 
-// What is idle has no heat to lose, but must be migrated, as must what takes its place: in
-// the driver six copies' worth instead of an exchange's two. So a pair gains more for what
-// it costs while the page that it demotes has less than two thirds of the heat of the
-// other (9 ranks): (high - low) / 2 > high / 6.
-bool prefers_idle(Meeting& meet) {
-    constexpr unsigned kTwoThirds = 9;
-    return !meet.find_fast() || meet.high < meet.low + kTwoThirds;
-}
+// The same with what is idle, which has no heat to lose.
 bool worth_with_idle(unsigned high, const Terms& terms) {
-    return rank_heat(static_cast<uint16_t>(high)) >= 6 * terms.copy_heat;
+    return rank_heat(static_cast<uint16_t>(high)) >= 2 * terms.copy_heat;
 }
 } // namespace
 
 Goal find_goal(const Ranking& ranking, const Terms& terms) {
-    Goal goal{0, 0, 0, 0, 0, 0, kRanks, 0};
+    Goal goal{0, 0, 0, 0, 0, 0, 0, kRanks, 0};
     Meeting meet(ranking);
     uint64_t budget = terms.budget;
     // What is idle goes before what has an address space.
@@ -85,17 +78,17 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         meet.fast -= n;
     }
     while (budget >= 2 && meet.find_hopeful()) {
-        const bool idle = goal.idle < terms.idle_pages && prefers_idle(meet);
+        const uint64_t idle_left = terms.idle_pages - goal.idle - goal.idle_trades;
+        const bool idle = idle_left > 0;
         if (idle ? !worth_with_idle(meet.high, terms) : !(meet.find_fast() && worth(meet.high, meet.low, terms)))
             break;
-        const uint64_t there = idle ? terms.idle_pages - goal.idle : meet.fast;
+        const uint64_t there = idle ? idle_left : meet.fast;
         const uint64_t n = lesser(lesser(meet.hopeful, there), budget / 2);
         goal.promote_from = static_cast<uint16_t>(meet.high);
         budget -= 2 * n;
         meet.hopeful -= n;
         if (idle) {
-            // A promotion into the room that it leaves.
-            goal.idle += n;
+            goal.idle_trades += n;
             goal.promote_only += n;
         } else {
             goal.pairs += n;

@@ -7,7 +7,7 @@
 // with the next, until a pair no longer repays its two copies within the
 // horizon, or the budget is used up. That gives two thresholds, and then two
 // streams of page runs (Runs) that are zipped into steps. Idle pages of nobody's address
-// space make room first for new pages, and then where the two of a pair are much alike.
+// space come first: they make room for new pages, and the hottest take their place.
 #ifndef TIERMEM_POLICY_PLANNER_HPP
 #define TIERMEM_POLICY_PLANNER_HPP
 
@@ -19,8 +19,9 @@ namespace tiermem {
 // How many pages may and should move, and how hot they must be.
 struct Goal {
     uint64_t idle;         // pages of nobody that the caller is to move out of tier 0 first
+    uint64_t idle_trades;  // of promote_only, what takes the place of such pages
     uint64_t demote_only;  // pages that only make room
-    uint64_t promote_only; // pages that take free room
+    uint64_t promote_only; // pages that take free room, or that of idle pages
     uint64_t pairs;
     uint64_t huge_room;    // of promote_only, what 2 MiB folios find room in ...
     uint64_t huge_short;   // ... and pages that may be demoted for them where it lies scattered

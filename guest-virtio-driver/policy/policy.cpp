@@ -373,6 +373,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     p.stats.walks += result->walks;
     result->moves = plan.moves;
     result->idle_pages = goal.idle;
+    result->idle_trades = goal.idle_trades;
     result->promote_pages = plan.promote;
     result->demote_pages = plan.demote;
     result->period = p.period;

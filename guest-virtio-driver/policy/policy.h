@@ -157,6 +157,8 @@ struct tm_epoch_result {
 	uint32_t moves;           /* steps written */
 	uint32_t period;          /* sampling period wanted from now on */
 	uint64_t idle_pages;      /* of fast_idle: to be moved to tier 1 before the steps */
+	uint64_t idle_trades;     /* of fast_idle: the first steps that only promote take the
+				   * place of so many, as far as these fit */
 	uint64_t promote_pages;   /* pages on the promoting side of the plan */
 	uint64_t demote_pages;
 	uint64_t cut_heat_milli;  /* heat of a page at the cut, 1/1000 accesses */
@@ -255,7 +257,10 @@ int tm_policy_epoch(struct tm_policy *policy,
 int tm_policy_shrink(struct tm_policy *policy, uint64_t bytes, tm_walk_fn walk,
 		     void *context, struct tm_move *moves, uint32_t max_moves);
 
-/* Of tm_epoch_result.idle_pages so many pages were moved; before the steps are reported. */
+/*
+ * Of tm_epoch_result.idle_pages and idle_trades so many pages were moved; before the steps
+ * that took their place are reported.
+ */
 void tm_policy_idle_moved(struct tm_policy *policy, uint64_t pages);
 
 /*

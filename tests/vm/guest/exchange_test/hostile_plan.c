@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The driver's relocate.c, migrate.c and residency.c under a policy that proposes
- * whatever a program of tests says. Stands in for spaces.c and the policy core.
+ * whatever a program of tests says. Stands in for spaces.c, idle_folios.c and the policy core.
  */
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -11,6 +11,7 @@
 
 #include "exchange_test.h"
 #include "hostile_plan.h"
+#include "idle_folios.h"
 #include "relocate.h"
 #include "tiermem.h"
 
@@ -43,6 +44,23 @@ void tm_policy_moved(struct tm_policy *policy, const struct tm_move *move,
 	memcpy(step->refused_promote, outcome->refused_promote, sizeof(step->refused_promote));
 	memcpy(step->refused_demote, outcome->refused_demote, sizeof(step->refused_demote));
 	step->told++;
+}
+
+void tm_policy_idle_moved(struct tm_policy *policy, uint64_t pages)
+{
+}
+
+/* Relocations without a stock of idle page cache never ask. */
+
+struct folio *tiermem_idle_take(struct tiermem_idle *unused)
+{
+	return NULL;
+}
+
+unsigned long tiermem_idle_move(struct tiermem_idle *unused, unsigned long pages, int nid,
+				u64 most_ns, const bool *stop)
+{
+	return 0;
 }
 
 /* A plan */
