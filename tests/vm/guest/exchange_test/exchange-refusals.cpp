@@ -22,6 +22,7 @@ namespace {
 
 using kit::map_on;
 using kit::page;
+using kit::print_case;
 
 // What is exchanged and verified: one page, or 2 MiB.
 struct Cold {
@@ -30,11 +31,6 @@ struct Cold {
     bool verify = true; // the process may read it, and its content is fill()'s
     pid_t pid = 0;
 };
-
-void print_case(const char* name, unsigned outcome, unsigned long long counted, std::uint64_t wrong, bool same) {
-    printf("%s outcome=%s counted=%llu wrong=%llu places=%s\n", name, kit::name(outcome).c_str(), counted,
-           static_cast<unsigned long long>(wrong), same ? "same" : "changed");
-}
 
 void report(const char* name, const Cold& cold, unsigned trouble = EXCHANGE_TEST_NONE,
             kit::Size size = kit::Size::base) {

@@ -20,6 +20,7 @@
 #include "held_space.h"
 #include "hostile_plan.h"
 #include "kernel_symbols.h"
+#include "loose_pairs.h"
 
 #define MAX_SPACES 16
 #define TEASE_ROUNDS 200
@@ -378,6 +379,8 @@ static long exchange_test_ioctl(struct file *file, unsigned int command, unsigne
 		return exchange_test_plan_call(argument);
 	case EXCHANGE_TEST_HOLD:
 		return exchange_test_hold_call(file, argument);
+	case EXCHANGE_TEST_LOOSE:
+		return exchange_test_loose_call(argument);
 	default:
 		return -ENOTTY;
 	}

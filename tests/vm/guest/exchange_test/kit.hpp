@@ -28,6 +28,7 @@ constexpr int mpol_default = 0, mpol_preferred = 1, mpol_bind = 2; // of linux/m
 
 using Pair = exchange_test_pair;
 using Call = exchange_test_call;
+using Loose = exchange_test_loose;
 
 [[noreturn]] inline void fail(const char* what) {
     perror(what);
@@ -133,6 +134,30 @@ inline Call exchange(std::vector<Pair>& pairs, unsigned trouble = EXCHANGE_TEST_
     return call;
 }
 
+// `count` pages from `first` of a file (-1: fresh pages of `node`) with those that are mapped from `mapped` on.
+inline Loose exchange_loose(int file, int node, std::size_t first, const std::byte* mapped, std::size_t count,
+                            bool mapped_is_cold, unsigned trouble = EXCHANGE_TEST_NONE) {
+    Loose call{};
+    call.file = file;
+    call.nid = node;
+    call.first = first;
+    call.addr = address(mapped);
+    call.nr = static_cast<__u32>(count);
+    call.mapped_is_cold = mapped_is_cold;
+    call.trouble = trouble;
+    if (ioctl(device(), EXCHANGE_TEST_LOOSE, &call) != 0)
+        fail("EXCHANGE_TEST_LOOSE");
+    return call;
+}
+
+inline void add(Loose& sum, const Loose& call) {
+    for (unsigned i = 0; i < EXCHANGE_TEST_OUTCOMES; ++i)
+        sum.outcomes[i] += call.outcomes[i];
+    sum.missing += call.missing;
+    sum.rebuilt += call.rebuilt;
+    sum.zapped += call.zapped;
+}
+
 // The outcome's name; empty beyond the last.
 inline std::string name(unsigned outcome) {
     exchange_test_name asked{outcome, {}};
@@ -141,8 +166,14 @@ inline std::string name(unsigned outcome) {
     return asked.name;
 }
 
-// Prints " name=count" for each outcome that has occurred.
-inline void print_outcomes(const Call& call) {
+// A line of a program that brings about refusals; `counted` is how often, by the exchanger's own count.
+inline void print_case(const char* name_of, unsigned outcome, unsigned long long counted, std::uint64_t wrong, bool same) {
+    printf("%s outcome=%s counted=%llu wrong=%llu places=%s\n", name_of, name(outcome).c_str(), counted,
+           static_cast<unsigned long long>(wrong), same ? "same" : "changed");
+}
+
+// Prints " name=count" for each outcome that has occurred; of a Call or a Loose.
+template <class Answer> void print_outcomes(const Answer& call) {
     for (unsigned outcome = 0; outcome < EXCHANGE_TEST_OUTCOMES; ++outcome)
         if (call.outcomes[outcome])
             printf(" %s=%llu", name(outcome).c_str(), call.outcomes[outcome]);
