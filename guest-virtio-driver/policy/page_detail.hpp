@@ -33,11 +33,23 @@ struct PageSet {
     void set(unsigned page) { word[page / 64] |= uint64_t{1} << (page % 64); }
     void clear(unsigned page) { word[page / 64] &= ~(uint64_t{1} << (page % 64)); }
     void assign(unsigned page, bool on) { on ? set(page) : clear(page); }
+    // The first page from `page` on that is set, or that is not; kPages: none.
+    [[nodiscard]] unsigned next_set(unsigned page) const { return next(page, 0); }
+    [[nodiscard]] unsigned next_clear(unsigned page) const { return next(page, ~uint64_t{0}); }
     [[nodiscard]] unsigned count() const {
         unsigned n = 0;
         for (const uint64_t w : word)
             n += count_bits(w);
         return n;
+    }
+
+  private:
+    [[nodiscard]] unsigned next(unsigned page, uint64_t flip) const {
+        uint64_t mask = ~uint64_t{0} << (page % 64);
+        for (unsigned w = page / 64; w < kPages / 64; w++, mask = ~uint64_t{0})
+            if (const uint64_t bits = (word[w] ^ flip) & mask; bits != 0)
+                return w * 64 + static_cast<unsigned>(__builtin_ctzll(bits));
+        return kPages;
     }
 };
 

@@ -172,6 +172,34 @@ bool Runs::find_wanted(const RangeTree& tree) {
     return false;
 }
 
+namespace {
+constexpr uint64_t kEach = 0x0101010101010101; // a byte of one in each byte
+
+// Of the eight bytes in `x`, the high bit of those that are at least `n`, 0 to 256.
+uint64_t at_least(uint64_t x, unsigned n) {
+    constexpr uint64_t high = 0x80 * kEach;
+    if (n > 255)
+        return 0;
+    const uint64_t all = n * kEach;
+    // Without the high bits no difference borrows from the next byte.
+    const uint64_t lower = (x | high) - (all & ~high);
+    return ((x & ~all) | (~(x ^ all) & lower)) & high;
+}
+
+// A bit for each of 64 codes that is at least `from` and below `end`.
+uint64_t codes_within(const uint8_t* code, unsigned from, unsigned end) {
+    uint64_t bits = 0;
+    for (unsigned p = 0; p < 64; p += 8) {
+        uint64_t eight = 0;
+        __builtin_memcpy(&eight, code + p, sizeof(eight));
+        const uint64_t within = at_least(eight, from) & ~at_least(eight, end);
+        // Gathers the high bits of the bytes in the top byte of the product.
+        bits |= ((within >> 7) * 0x0102040810204080 >> 56) << p;
+    }
+    return bits;
+}
+} // namespace
+
 // Pages of a detailed leaf whose rank belongs to this pass.
 bool Runs::load_detail(const PageDetail& detail) {
     const Space& space = *spaces_.slot(slot_);
@@ -189,12 +217,12 @@ bool Runs::load_detail(const PageDetail& detail) {
     }
     bool any = false;
     for (unsigned w = 0; w < kPages / 64; w++) {
-        uint64_t bits = 0;
-        for (unsigned p = 0; p < 64; p++)
-            bits |= uint64_t{detail.code[w * 64 + p] >= from && detail.code[w * 64 + p] < end} << p;
         const uint64_t fast = detail.fast.word[w];
-        set_.word[w] = bits & detail.movable.word[w] & (direction_ == Direction::kPromote ? ~fast : fast);
-        any = any || set_.word[w] != 0;
+        uint64_t bits = detail.movable.word[w] & (direction_ == Direction::kPromote ? ~fast : fast);
+        if (bits != 0)
+            bits &= codes_within(&detail.code[size_t{w} * 64], from, end);
+        set_.word[w] = bits;
+        any = any || bits != 0;
     }
     window_ = node.start;
     huge_ = false;
@@ -260,8 +288,7 @@ Run Runs::peek() {
     if (left_ == 0)
         return none;
     for (;;) {
-        while (page_ < kPages && !set_.test(page_))
-            page_++;
+        page_ = page_ < kPages ? set_.next_set(page_) : kPages;
         if (page_ < kPages)
             break;
         if (!load()) {
@@ -270,9 +297,7 @@ Run Runs::peek() {
         }
     }
     const Space& space = *spaces_.slot(slot_);
-    unsigned end = page_;
-    while (end < kPages && set_.test(end))
-        end++;
+    const unsigned end = set_.next_clear(page_);
     const uint64_t pages = huge_ ? kPages : lesser(end - page_, left_);
     return {space.id, window_ + (uint64_t{page_} << kPageShift), static_cast<uint32_t>(pages), huge_, rank_};
 }

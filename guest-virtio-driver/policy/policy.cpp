@@ -32,8 +32,9 @@ bool input_ok(const tm_policy& p, const tm_epoch_input& in) {
 uint64_t epoch_ns(const tm_policy& p) { return uint64_t{p.config.epoch_ms} * 1000000; }
 
 // All of it from 1.8 % of the quota a second on.
+constexpr uint64_t kMuch = 18000;
+
 uint32_t stir(const tm_policy& p) {
-    constexpr uint64_t kMuch = 18000;
     return static_cast<uint32_t>(p.stir_ppm < kMuch ? p.stir_ppm * kMostStir / kMuch : kMostStir);
 }
 
@@ -41,7 +42,7 @@ Horizon horizon(const tm_policy& p) {
     const uint32_t epochs = p.config.horizon_ms / p.config.epoch_ms;
     const auto heat = [&](uint32_t cost_ns) { return uint64_t{cost_ns} * 256 / p.config.access_gain_ns / epochs + 1; };
     const uint32_t young_ns = (p.move_cost_ns + p.config.move_cost_ns) / 2;
-    return {epochs, heat(p.move_cost_ns), heat(young_ns), p.weight, p.epochs, stir(p)};
+    return {epochs, heat(p.move_cost_ns), heat(young_ns), p.weight, p.unplanned, stir(p)};
 }
 
 uint32_t sample_weight(const tm_policy& p) {
@@ -52,6 +53,7 @@ void settle_trees(tm_policy& p, uint64_t length_ns, tm_epoch_result& result) {
     const EpochLength length = EpochLength::of(epoch_ns(p), length_ns);
     p.weight = sample_weight(p);
     p.epochs = length.epochs;
+    p.unplanned = sat_add(p.unplanned, length.epochs);
     for (uint32_t i = 0; i < p.spaces.top(); i++) {
         Space* space = p.spaces.slot(i);
         if (space == nullptr)
@@ -135,11 +137,18 @@ void note_pace(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
 // A mean with a memory of kStirEpochs.
 void note_stir(tm_policy& p, uint64_t promoted, uint64_t length_ns) {
     constexpr uint32_t kStirEpochs = 16;
-    const uint32_t part = p.epochs < kStirEpochs ? p.epochs : kStirEpochs;
+    const uint32_t part = p.unplanned < kStirEpochs ? p.unplanned : kStirEpochs;
     const uint64_t share = p.quota_pages == 0 ? 0 : mul_div(promoted, 1000000, p.quota_pages);
     const uint64_t now = mul_div(share, kSecond, length_ns);
     const uint64_t sum = sat_add(uint64_t{p.stir_ppm} * (kStirEpochs - part), sat_mul(now, part));
     p.stir_ppm = clamp_u32(sum / kStirEpochs);
+}
+
+// Ranking takes most of the time of an epoch. While hardly anything is moved and
+// nothing has changed, every second epoch goes without.
+bool may_rest(const tm_policy& p, const tm_epoch_input& in, const tm_epoch_result& result) {
+    return p.planned_ns != 0 && p.planned_ns == p.last_ns && result.changes == 0 && p.stir_ppm < kMuch / 8 &&
+           all_free(in) >= wanted_reserve(p, in) && (in.fast_quota >> kPageShift) == p.quota_pages;
 }
 
 void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
@@ -157,6 +166,24 @@ void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     terms.stir = stir(p);
     terms.current = p.period;
     p.period = next_period(p.config, terms);
+}
+
+void plan(tm_policy& p, const tm_epoch_input& in, Walker& walker, tm_move* moves, uint32_t max_moves,
+          tm_epoch_result& result) {
+    const uint64_t length_ns = p.planned_ns == 0 ? epoch_ns(p) : in.now_ns - p.planned_ns;
+    p.planned_ns = in.now_ns;
+    p.quota_pages = in.fast_quota >> kPageShift;
+    p.move_cost_ns = in.move_cost_ns == 0 ? p.config.move_cost_ns : in.move_cost_ns;
+    rank_spaces(p);
+    const Goal goal = find_goal(p.ranking, make_terms(p, in, length_ns));
+    const PlanCount written = write_plan(p.spaces, walker, goal, horizon(p), p.places, moves, max_moves);
+    note_stir(p, written.promote, length_ns);
+    p.unplanned = 0;
+    result.moves = written.moves;
+    result.idle_pages = goal.idle;
+    result.idle_trades = goal.idle_trades;
+    result.promote_pages = written.promote;
+    result.demote_pages = written.demote;
 }
 
 void start_epoch(tm_policy& p, uint64_t now_ns) {
@@ -359,23 +386,14 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     settle_trees(p, length_ns, *result);
     Walker walker(walk, context, p.config.walk_windows);
     p.residency.refresh(p.spaces, walker);
-    p.quota_pages = input->fast_quota >> kPageShift;
-    p.move_cost_ns = input->move_cost_ns == 0 ? p.config.move_cost_ns : input->move_cost_ns;
-    rank_spaces(p);
     note_demand(p, *input);
-    const Goal goal = find_goal(p.ranking, make_terms(p, *input, length_ns));
-    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), p.places, moves, max_moves);
-    note_stir(p, plan.promote, length_ns);
+    if (!may_rest(p, *input, *result))
+        plan(p, *input, walker, moves, max_moves, *result);
     note_pace(p, *input, length_ns);
     choose_period(p, *input, length_ns);
 
     result->walks = p.config.walk_windows - walker.left();
     p.stats.walks += result->walks;
-    result->moves = plan.moves;
-    result->idle_pages = goal.idle;
-    result->idle_trades = goal.idle_trades;
-    result->promote_pages = plan.promote;
-    result->demote_pages = plan.demote;
     result->period = p.period;
     result->cut_heat_milli = rank_heat(p.ranking.cut()) * 1000 / 256;
     result->uncertain_milli = p.ranking.uncertain_ppm() / 1000;

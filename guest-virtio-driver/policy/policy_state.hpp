@@ -18,6 +18,7 @@ struct tm_policy {
     tiermem::Places places;
     tiermem::Rng rng;
     uint64_t last_ns;
+    uint64_t planned_ns;     // end of the last epoch that was ranked and planned
     uint64_t quota_pages;
     uint64_t epoch_accesses; // since the last epoch, as is what follows
     uint64_t epoch_known;
@@ -27,6 +28,7 @@ struct tm_policy {
     uint32_t weight;        // accesses a sample stood for, in the last epoch
     uint32_t move_cost_ns;  // of a page, in the last epoch
     uint32_t epochs;        // of nominal length, that the last epoch took
+    uint32_t unplanned;     // the same since `planned_ns`
     uint64_t pace;          // accesses in an epoch of nominal length, by the last few
     uint64_t busy_accesses; // the most in an epoch, slowly forgotten
     uint32_t stir_ppm;      // of the quota, promoted in a second, by the last epochs

@@ -6,8 +6,9 @@ namespace tiermem {
 
 namespace {
 // Heat is expected to last about as long as it has lasted already (Lindy), with
-// a little faith in advance: twice its age and three epochs more.
-uint32_t expected_epochs(uint16_t age) { return 2U * age + 3; }
+// a little faith in advance: twice its age and a thirtieth of the horizon (two seconds
+// of a minute) more.
+uint32_t expected_epochs(uint16_t age, uint32_t horizon) { return 2U * age + 1 + horizon / 30; }
 // Ranges whose heat changed within so many epochs are uncertain as a whole.
 constexpr uint16_t kYoungEpochs = 3;
 // LeafRank::doubt() is never more than this.
@@ -32,7 +33,7 @@ LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detai
     const int base = kRankBias + space.bias - log16(parts);
     const uint32_t error = node.level.error(horizon.weight);
     const uint32_t confident = node.level.confident(horizon.weight, error, habits(horizon));
-    const uint32_t lasting = expected_epochs(node.level.age);
+    const uint32_t lasting = expected_epochs(node.level.age, horizon.epochs);
     likely_base_ = base + log16(node.level.average);
     possible_base_ = base + log16(node.level.optimistic(horizon.weight, error));
     certain_base_ = base + log16(confident);
@@ -195,46 +196,61 @@ void Ranking::add(Space& space, const Horizon& horizon) {
 }
 
 namespace {
-// Count all of the 64 codes at `code`, eight at a time.
-void count_all(uint16_t (&codes)[256], const uint8_t* code) {
-    for (unsigned p = 0; p < 64; p += 8) {
-        uint64_t eight = 0;
-        __builtin_memcpy(&eight, code + p, sizeof(eight));
-        for (unsigned i = 0; i < 8; i++)
-            codes[(eight >> (8 * i)) & 0xff]++;
+// Count the eight codes in `eight` as slow or fast by the lowest bits of `fast`.
+void count_eight(uint16_t (&codes)[256][2], uint64_t eight, uint64_t fast) {
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < 8; i++) {
+        codes[eight & 0xff][fast & 1]++;
+        eight >>= 8;
+        fast >>= 1;
     }
-}
-
-// Count the codes of those pages of a word whose bit is set.
-void count_set(uint16_t (&codes)[256], const uint8_t* code, uint64_t bits) {
-    if (bits == ~uint64_t{0}) {
-        count_all(codes, code);
-        return;
-    }
-    for (; bits != 0; bits &= bits - 1)
-        codes[code[__builtin_ctzll(bits)]]++;
 }
 } // namespace
 
-// One pass over the pages for all of them, and one over what is set for those
-// that are on tier 0 or cannot be moved. Leaves codes_ cleared.
+void Ranking::take_count(unsigned c) {
+    const uint16_t fast = codes_[c][1];
+    const auto all = static_cast<uint16_t>(codes_[c][0] + fast);
+    if (all == 0)
+        return;
+    const auto slow = static_cast<uint16_t>(codes_[c][0] - stuck_[c]);
+    counts_[count_++] = {all, fast, slow, static_cast<uint8_t>(c)};
+    codes_[c][0] = codes_[c][1] = 0;
+}
+
+// One pass over the pages, eight at a time: in cold ranges most have never been
+// sampled. Leaves codes_ and stuck_ cleared.
 void Ranking::count_codes(const PageDetail& detail) {
+    bool any_stuck = false;
     for (unsigned w = 0; w < kPages / 64; w++) {
         const uint8_t* code = &detail.code[size_t{w} * 64];
-        count_all(codes_[0], code);
-        count_set(codes_[1], code, detail.fast.word[w] & detail.movable.word[w]);
-        count_set(codes_[2], code, ~detail.movable.word[w]);
+        uint64_t fast = detail.fast.word[w] & detail.movable.word[w];
+        for (unsigned p = 0; p < 64; p += 8, fast >>= 8) {
+            uint64_t eight = 0;
+            __builtin_memcpy(&eight, code + p, sizeof(eight));
+            if (eight != 0) {
+                count_eight(codes_, eight, fast);
+                continue;
+            }
+            const unsigned known = count_bits(fast & 0xff);
+            codes_[0][0] = static_cast<uint16_t>(codes_[0][0] + 8 - known);
+            codes_[0][1] = static_cast<uint16_t>(codes_[0][1] + known);
+        }
+        uint64_t stuck = ~detail.movable.word[w];
+        any_stuck = any_stuck || stuck != 0;
+        for (; stuck != 0; stuck &= stuck - 1)
+            stuck_[code[__builtin_ctzll(stuck)]]++;
     }
     count_ = 0;
-    for (unsigned c = 0; c < 256; c++) {
-        const uint16_t all = codes_[0][c];
-        if (all == 0)
+    for (unsigned c = 0; c < 256; c += 2) {
+        uint64_t both = 0;
+        __builtin_memcpy(&both, codes_[c], sizeof(both));
+        if (both == 0)
             continue;
-        const uint16_t fast = codes_[1][c];
-        const auto slow = static_cast<uint16_t>(all - fast - codes_[2][c]);
-        counts_[count_++] = {all, fast, slow, static_cast<uint8_t>(c)};
-        codes_[0][c] = codes_[1][c] = codes_[2][c] = 0;
+        take_count(c);
+        take_count(c + 1);
     }
+    if (any_stuck)
+        __builtin_memset(stuck_, 0, sizeof(stuck_));
 }
 
 // Pages on tier 1 that are likely hot enough and not certain to be, `heat` of

@@ -94,6 +94,7 @@ class Ranking {
     void add_plain(Space& space, Node& node, const Horizon& horizon);
     void add_detail(Space& space, Node& node, PageDetail& detail, const Horizon& horizon);
     void count_codes(const PageDetail& detail);
+    void take_count(unsigned c);
     void add_hoped(uint16_t likely, uint64_t heat);
     void add_code(Node& node, const PageDetail& detail, const LeafRank& rank, const CodeCount& count,
                   uint64_t unit_heat);
@@ -102,7 +103,8 @@ class Ranking {
     uint64_t fast_[kRanks];
     uint64_t movable_fast_[kRanks];
     uint64_t hopeful_[kRanks];
-    uint16_t codes_[3][256]; // scratch of count_codes(): pages by code, all, fast, not movable ...
+    uint16_t codes_[256][2]; // scratch of count_codes(): pages by code, and whether fast and movable ...
+    uint16_t stuck_[256];    // ... of the others, those that cannot be moved ...
     CodeCount counts_[256];  // ... and what it found, codes in use only
     unsigned count_;
     uint16_t cut_;
