@@ -18,7 +18,6 @@
 #include <linux/virtio_config.h>
 #include <linux/vmstat.h>
 
-#include "kernel_symbols.h"
 #include "kernel_tiering.h"
 #include "residency.h"
 #include "stopwatch.h"
@@ -88,8 +87,6 @@
 #define RESERVE_SHIFT 8
 #define RESERVE_MIN SZ_1M
 #define RESERVE_MAX SZ_128M
-/* A zone that gives less gets what waits on CPUs' lists, if that is as much. */
-#define ROOM_PAGES 128
 /* Steps in one go while the host waits for memory. */
 #define SHRINK_MOVES 1024
 
@@ -200,92 +197,14 @@ static u64 shrinking(const struct tiermem_tier *tier)
 	return actual > requested ? actual - requested : 0;
 }
 
-/*
- * Free pages that wait on the CPUs' lists. What is demoted ends there: without
- * them the free pages seem to go and to come back, by hundreds, and pages are
- * moved for it. A promotion gets only those of its own CPU.
- */
-static u64 on_cpu_lists(struct zone *zone)
-{
-	u64 pages = 0;
-	unsigned int cpu;
-
-	for_each_online_cpu(cpu)
-		pages += max(READ_ONCE(per_cpu_ptr(zone->per_cpu_pageset, cpu)->count), 0);
-	return pages;
-}
-
-/*
- * What processes could get of a zone with so many pages free before allocations go
- * elsewhere: it ends at the low watermark, above what the zone keeps for lower classes.
- */
-static u64 zone_gives_of(struct zone *zone, u64 free)
-{
-	u64 keeps = low_wmark_pages(zone) + zone->nr_reserved_highatomic +
-		    zone->lowmem_reserve[MAX_NR_ZONES - 1];
-
-	return free > keeps ? free - keeps : 0;
-}
-
-static u64 zone_gives(struct zone *zone)
-{
-	return zone_gives_of(zone, zone_page_state(zone, NR_FREE_PAGES));
-}
-
-/* So many pages more would it give if none waited on the CPUs' lists. */
-static u64 zone_withholds(struct zone *zone)
-{
-	u64 free = zone_page_state(zone, NR_FREE_PAGES);
-
-	return zone_gives_of(zone, free + on_cpu_lists(zone)) - zone_gives_of(zone, free);
-}
-
-/* Free pages in blocks of 2 MiB and more. */
-static u64 zone_huge(struct zone *zone)
-{
-	unsigned int order;
-	u64 pages = 0;
-
-	for (order = HPAGE_PMD_ORDER; order < ARRAY_SIZE(zone->free_area); order++)
-		pages += (u64)READ_ONCE(zone->free_area[order].nr_free) << order;
-	return pages;
-}
-
-static u64 node_sum(int nid, u64 (*pages_of)(struct zone *zone))
-{
-	struct zone *zones = NODE_DATA(nid)->node_zones;
-	u64 pages = 0;
-	int i;
-
-	for (i = 0; i < MAX_NR_ZONES; i++)
-		if (populated_zone(&zones[i]))
-			pages += pages_of(&zones[i]);
-	return pages;
-}
-
-/*
- * New memory passes over a zone that is at its low watermark, whatever waits on the
- * CPUs' lists: what was demoted to make room is of no use there.
- */
-static void give_room(int nid)
-{
-	struct zone *zones = NODE_DATA(nid)->node_zones;
-	int i;
-
-	for (i = 0; i < MAX_NR_ZONES; i++)
-		if (populated_zone(&zones[i]) && zone_gives(&zones[i]) < ROOM_PAGES &&
-		    zone_withholds(&zones[i]) >= ROOM_PAGES)
-			static_call(tiermem_drain_all_pages)(&zones[i]);
-}
-
 /* Of the fast tier: what processes have there, and what they could have. */
 static void measure_fast(const struct tiermem_tier *tier, const struct tiermem_idle *idle,
 			 struct tm_epoch_input *input)
 {
 	u64 used = node_pages(tier->nid, NR_ANON_MAPPED) + node_pages(tier->nid, NR_FILE_MAPPED);
-	u64 spare = node_sum(tier->nid, zone_gives), less = shrinking(tier);
-	u64 waiting = node_sum(tier->nid, zone_withholds);
-	u64 slow_room = node_sum(tier->tm->tiers[TM_TIER_SLOW].nid, zone_gives);
+	u64 spare = tiermem_node_gives(tier->nid), less = shrinking(tier);
+	u64 waiting = tiermem_node_withholds(tier->nid);
+	u64 slow_room = tiermem_node_gives(tier->tm->tiers[TM_TIER_SLOW].nid);
 	u64 usable = used + spare + waiting;
 	u64 reserve = clamp_t(u64, PFN_PHYS(tier->size) >> RESERVE_SHIFT,
 			      RESERVE_MIN, RESERVE_MAX);
@@ -294,7 +213,7 @@ static void measure_fast(const struct tiermem_tier *tier, const struct tiermem_i
 	input->fast_free = PFN_PHYS(spare - min(spare, less));
 	input->fast_waiting = PFN_PHYS(waiting);
 	input->fast_idle = PFN_PHYS(min_t(u64, tiermem_idle_stock(idle), slow_room));
-	input->fast_free_huge = PFN_PHYS(node_sum(tier->nid, zone_huge));
+	input->fast_free_huge = PFN_PHYS(tiermem_node_huge(tier->nid));
 	input->fast_reserve = less ? 0 : min(reserve, input->fast_quota / 8);
 }
 
@@ -327,12 +246,18 @@ static u64 allowed_bandwidth(struct tiermem_tiering *t, u64 length_ns)
 	return div64_u64(bytes * MSEC_PER_SEC, max(length_ns / NSEC_PER_MSEC, 1ULL));
 }
 
-/* While hardly anything is left of the budget, no more than that in a second. */
+/*
+ * Twice the share while more than half of the budget is left: what has just begun is
+ * learnt sooner. While hardly anything is left, no more than that in a second.
+ */
 static u32 sampling_permille(struct tiermem_tiering *t)
 {
-	u64 share = cpu_budget(t->tm) / SAMPLING_SHARE;
+	u64 budget = cpu_budget(t->tm), share = budget / SAMPLING_SHARE;
+	u64 left = cpu_left(t) / (NSEC_PER_SEC / 1000);
 
-	return clamp_t(u64, cpu_left(t) / (NSEC_PER_SEC / 1000), 1, max(share, 1ULL));
+	if (left > budget * TM_BUDGET_SECONDS / 2)
+		share *= 2;
+	return clamp_t(u64, left, 1, max(share, 1ULL));
 }
 
 static void charge_sampling(struct tiermem_tiering *t)
@@ -487,7 +412,8 @@ static void epoch(struct tiermem_tiering *t, u64 now)
 
 	tiermem_spaces_update(&t->spaces);
 	charge_sampling(t);
-	give_room(t->tm->tiers[TM_TIER_FAST].nid);
+	tiermem_node_give_room(t->tm->tiers[TM_TIER_FAST].nid);
+	tiermem_node_drop_boosts(t->tm->tiers[TM_TIER_FAST].nid, &t->boosts);
 	if (!is_quiet(t))
 		look_around(t, now);
 	fill_input(t, now, &input);
@@ -630,6 +556,7 @@ static int allocate(struct tiermem_tiering *t)
 	tm_policy_config_default(&config);
 	config.epoch_ms = EPOCH_MS;
 	config.sample_cost_ns = SAMPLE_NS;
+	config.period_min = TIERMEM_PERIOD_MIN;
 	config.walk_windows = WALK_WINDOWS;
 	config.doubt_milli = DOUBT_MILLI;
 	config.calm_doubt_milli = CALM_DOUBT_MILLI;
@@ -639,7 +566,9 @@ static int allocate(struct tiermem_tiering *t)
 		return ret;
 	tiermem_spaces_init(&t->spaces, t->policy);
 	t->relocation = kvzalloc(sizeof(*t->relocation), GFP_KERNEL);
-	t->moves = kvcalloc(MAX_MOVES, sizeof(*t->moves), GFP_KERNEL);
+	/* The largest table, and read once an epoch: fast memory is for others. */
+	t->moves = kvzalloc_node(MAX_MOVES * sizeof(*t->moves), GFP_KERNEL,
+				 t->tm->tiers[TM_TIER_SLOW].nid);
 	ret = tiermem_idle_init(&t->idle, &t->tm->tiers[TM_TIER_FAST], ktime_get_ns());
 	if (ret || !t->relocation || !t->moves) {
 		release(t);
@@ -670,6 +599,7 @@ static void reset_state(struct tiermem_tiering *t)
 	memcpy(t->before_by_tier, t->samples_by_tier, sizeof(t->before_by_tier));
 	t->interval = msecs_to_jiffies(EPOCH_MS);
 	t->page_ns = PAGE_NS;
+	t->boosts = (struct tiermem_boosts) {};
 	tm_budget_reset(&t->cpu, t->last_epoch_ns);
 	tm_budget_reset(&t->copies, t->last_epoch_ns);
 	t->stopping = false;

@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 
 #include "idle_folios.h"
+#include "node_room.h"
 #include "policy/budget.h"
 #include "policy/policy.h"
 #include "relocate.h"
@@ -52,6 +53,7 @@ struct tiermem_tiering {
 	struct tiermem_spaces spaces;
 	struct tiermem_relocation *relocation;
 	struct tiermem_idle idle;	/* on the fast tier */
+	struct tiermem_boosts boosts;	/* the same */
 	struct tm_move *moves;
 	struct tiermem_record records[TIERMEM_RECORDS_PER_READ];
 	struct tm_sample samples[TIERMEM_RECORDS_PER_READ];
