@@ -22,6 +22,15 @@ def lent():
         machine.stop()
 
 
+@pytest.fixture(scope="module")
+def machines():
+    """For the tests of a file that share machines of their own: what they put in, by kernel for instance, is stopped at its end."""
+    started = {}
+    yield started
+    for machine in started.values():
+        machine.stop()
+
+
 def _machine_for(kernel, machines):  # noqa: F811
     if kernel not in machines:
         machine = Machine(Config(kernel=kernel, add=programs.all_programs()), f"shared-{kernel}").start()

@@ -34,15 +34,6 @@ OTHERWISE = {("6.1", "notifier"): "notifier"}
 CANNOT = {("6.1", "poisoned")}  # Debian's 6.1 for clouds is built without memory failure handling
 
 
-@pytest.fixture(scope="module")
-def machines():
-    """One machine with the test module for each kernel, shared by the tests of this file."""
-    started = {}
-    yield started
-    for machine in started.values():
-        machine.stop()
-
-
 @pytest.fixture
 def machine(machines, kernel):
     if kernel not in machines:

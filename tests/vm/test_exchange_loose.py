@@ -48,15 +48,6 @@ sides = pytest.mark.parametrize("side", TO)
 kinds = pytest.mark.parametrize("kind", FOLDERS)
 
 
-@pytest.fixture(scope="module")
-def machines():
-    """One machine with the test module and a disk for each kernel, shared by the tests of this file."""
-    started = {}
-    yield started
-    for machine in started.values():
-        machine.stop()
-
-
 @pytest.fixture
 def machine(machines, kernel, tmp_path_factory):
     if kernel not in machines:

@@ -19,15 +19,6 @@ TIERING = f"{tiers.SYSFS}/tiering"
 CPUS = {"6.1": "skylake", "6.12": "icelake"}
 
 
-@pytest.fixture(scope="module")
-def machines():
-    """One for each kernel, with PEBS, for all tests of this file."""
-    started = {}
-    yield started
-    for machine in started.values():
-        machine.stop()
-
-
 def start(kernel, **settings):
     machine = pebs_perf.machine(kernel, CPUS[kernel], **{
         "tiermem": True, "tiermem_options": "cpu-budget=1000", "fast": 512 * MIB, "slow": 768 * MIB, "cpus": 2,
