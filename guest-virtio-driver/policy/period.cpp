@@ -8,8 +8,11 @@
 namespace tiermem {
 
 namespace {
-// Below doubt_ppm() in proportion, but never less than this part.
+// Below doubt_ppm() in proportion, and for what is to be gained, but never less than this part.
 constexpr uint32_t kLeastPart = 32;
+// Of what there is to gain samples may cost one in so many: a program that hardly
+// misses the caches gains less by any placement than it takes to find it.
+constexpr uint64_t kGainPart = 4;
 
 // Uncertainty that is worth the whole budget. While pages find their places, each
 // sample helps for long; when hardly any moves any more, little is left to be won.
@@ -27,7 +30,10 @@ uint32_t limited(const tm_policy_config& config, uint64_t period) {
 
 uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
     // Samples an epoch that the budget pays for.
-    const uint64_t budget_ns = mul_div(terms.epoch_ns, terms.cpu_permille, 1000);
+    const uint64_t most_ns = mul_div(terms.epoch_ns, terms.cpu_permille, 1000);
+    const uint64_t least_ns = most_ns / kLeastPart;
+    const uint64_t worth_ns = terms.gain_ns / kGainPart > least_ns ? terms.gain_ns / kGainPart : least_ns;
+    const uint64_t budget_ns = most_ns < worth_ns ? most_ns : worth_ns;
     uint64_t samples = budget_ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
     const uint64_t doubt = doubt_ppm(config, terms.stir);
     if (terms.uncertain_ppm < doubt) {

@@ -13,6 +13,7 @@ struct PeriodTerms {
     uint64_t accesses;        // that the samples of the epoch stood for
     uint64_t epoch_ns;        // its length
     uint32_t cpu_permille;    // budget
+    uint64_t gain_ns;         // what there is to gain in an epoch, if all of it were fast
     uint32_t uncertain_ppm;   // Ranking::uncertain_ppm()
     uint32_t stir;            // 0..kMostStir, how much is promoted
     uint32_t current;         // period in force

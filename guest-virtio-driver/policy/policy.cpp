@@ -134,6 +134,23 @@ void note_pace(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     p.pace = now > p.pace ? p.pace + step : p.pace - step;
 }
 
+// A mean with a memory of four epochs in which enough was known.
+void note_served(tm_policy& p) {
+    constexpr uint32_t kEnough = 8;
+    if (p.epoch_known < kEnough)
+        return;
+    const auto slow = static_cast<uint32_t>((p.epoch_known - p.epoch_fast) * 1000 / p.epoch_known);
+    p.slow_milli = p.slow_known ? (3 * p.slow_milli + slow) / 4 : slow;
+    p.slow_known = true;
+}
+
+// Time of programs that the busiest of the last epochs would take less if all were fast.
+uint64_t possible_gain_ns(const tm_policy& p) {
+    if (!p.slow_known)
+        return ~uint64_t{0};
+    return sat_mul(mul_div(p.busy_accesses, p.slow_milli, 1000), p.config.access_gain_ns);
+}
+
 // A mean with a memory of kStirEpochs.
 void note_stir(tm_policy& p, uint64_t promoted, uint64_t length_ns) {
     constexpr uint32_t kStirEpochs = 16;
@@ -162,6 +179,7 @@ void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     terms.accesses = p.busy_accesses;
     terms.epoch_ns = length_ns;
     terms.cpu_permille = in.qos_class == TM_CLASS_BEST_EFFORT ? in.cpu_permille / 2 : in.cpu_permille;
+    terms.gain_ns = possible_gain_ns(p);
     terms.uncertain_ppm = p.ranking.uncertain_ppm();
     terms.stir = stir(p);
     terms.current = p.period;
@@ -390,6 +408,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     if (!may_rest(p, *input, *result))
         plan(p, *input, walker, moves, max_moves, *result);
     note_pace(p, *input, length_ns);
+    note_served(p);
     choose_period(p, *input, length_ns);
 
     result->walks = p.config.walk_windows - walker.left();

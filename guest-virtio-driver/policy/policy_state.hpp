@@ -31,6 +31,8 @@ struct tm_policy {
     uint32_t unplanned;     // the same since `planned_ns`
     uint64_t pace;          // accesses in an epoch of nominal length, by the last few
     uint64_t busy_accesses; // the most in an epoch, slowly forgotten
+    uint32_t slow_milli;    // of the accesses, served by tier 1; a mean of the last epochs
+    bool slow_known;
     uint32_t stir_ppm;      // of the quota, promoted in a second, by the last epochs
     uint64_t free_expected; // pages of tier 0 that were left free by the plan
     uint64_t demand;        // new pages on tier 0 in an epoch, slowly forgotten

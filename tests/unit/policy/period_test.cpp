@@ -17,7 +17,7 @@ tm_policy_config defaults() {
 
 // 0.5 % of 500 ms at 60 ns a sample are 41,666 samples. `uncertain` in 1/1000.
 PeriodTerms terms(uint64_t accesses, uint32_t uncertain) {
-    return {accesses, 500000000, 5, uncertain * 1000, kMostStir, 4093};
+    return {accesses, 500000000, 5, ~uint64_t{0}, uncertain * 1000, kMostStir, 4093};
 }
 } // namespace
 
@@ -25,6 +25,19 @@ Test(period, uncertainty_takes_the_whole_budget) {
     const tm_policy_config c = defaults();
     cr_assert_eq(next_period(c, terms(41666 * 200ULL, 1000)), 201U);
     cr_assert_eq(next_period(c, terms(41666 * 200ULL, 2)), 201U);
+}
+
+// 10,416 samples for 2.5 ms of gain, a quarter of what the budget has; and a thirty-second at least.
+Test(period, little_gain_pays_for_few_samples) {
+    const tm_policy_config c = defaults();
+    PeriodTerms t = terms(41666 * 100ULL, 1000);
+    t.gain_ns = 10000000;
+    cr_assert_eq(next_period(c, t), 101U, "a quarter of it is the whole budget");
+    t.gain_ns = 2500000;
+    cr_assert_eq(next_period(c, t), 401U);
+    t.gain_ns = 0;
+    const uint32_t least = next_period(c, t);
+    cr_assert(least >= 3199 && least <= 3205, "%u", least);
 }
 
 Test(period, little_doubt_takes_its_part) {
