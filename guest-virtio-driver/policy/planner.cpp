@@ -77,6 +77,7 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         budget -= n;
         meet.fast -= n;
     }
+    unsigned idle_from = kRanks - 1;
     while (budget >= 2 && meet.find_hopeful()) {
         const uint64_t idle_left = terms.idle_pages - goal.idle - goal.idle_trades;
         const bool idle = idle_left > 0;
@@ -90,11 +91,20 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         if (idle) {
             goal.idle_trades += n;
             goal.promote_only += n;
+            idle_from = meet.high;
         } else {
             goal.pairs += n;
             goal.demote_upto = static_cast<uint16_t>(meet.low);
             meet.fast -= n;
         }
+    }
+    // Folios of 2 MiB do not fit in the place of idle pages: then they are paired.
+    for (uint64_t left = goal.idle_trades; left > 0 && meet.find_fast() && worth(idle_from, meet.low, terms);) {
+        const uint64_t n = lesser(meet.fast, left);
+        goal.huge_short += n;
+        goal.demote_upto = static_cast<uint16_t>(meet.low);
+        left -= n;
+        meet.fast -= n;
     }
     return goal;
 }

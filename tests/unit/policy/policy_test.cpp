@@ -487,6 +487,26 @@ Test(policy, idle_pages_make_room) {
     }
 }
 
+// Idle pages are no place for folios of 2 MiB, which trade places with others all the same.
+Test(policy, idle_pages_do_not_hold_up_huge_ones) {
+    Fixture f;
+    f.idle = 4 * 512;
+    tm_policy_space_add(f.policy, 1, 0);
+    const uint64_t base = 0x7f0000000000;
+    f.machine.map(1, base, 8 * 512, true);
+    f.machine.map(1, base + 32 * kMiB, 4 * 512, false);
+    for (uint64_t w = 0; w < 20; w++)
+        f.machine.huge.insert({1, base / (2 * kMiB) + w});
+    f.input.fast_quota = (8 * 512 + 4 * 512) * 4096;
+    for (int e = 0; e < 16; e++) {
+        f.samples(1, base + 32 * kMiB, 8 * kMiB, 5000);
+        f.samples(1, base, 16 * kMiB, 100);
+        f.epoch();
+    }
+    cr_assert_eq(f.fast_in(1, base + 32 * kMiB, 8 * kMiB), 4 * 512U);
+    cr_assert_leq(f.machine.fast.size(), 8 * 512U + f.idle);
+}
+
 // What is free and cannot be had makes up the reserve, and is no room for promotions.
 Test(policy, pages_that_wait_are_a_reserve_only) {
     for (const uint64_t waiting : {uint64_t{0}, 2 * kMiB}) {
