@@ -12,7 +12,7 @@
 #define ROOM_PAGES 128
 
 /* The next zone of the node, from *@i on, that has memory; NULL: no more. */
-static struct zone *zone_of(int nid, int *i)
+static struct zone *next_populated(int nid, int *i)
 {
 	struct zone *zones = NODE_DATA(nid)->node_zones;
 
@@ -28,7 +28,7 @@ static u64 node_sum(int nid, u64 (*pages_of)(struct zone *zone))
 	u64 pages = 0;
 	int i = 0;
 
-	while ((zone = zone_of(nid, &i)))
+	while ((zone = next_populated(nid, &i)))
 		pages += pages_of(zone);
 	return pages;
 }
@@ -99,7 +99,7 @@ void tiermem_node_give_room(int nid)
 	struct zone *zone;
 	int i = 0;
 
-	while ((zone = zone_of(nid, &i)))
+	while ((zone = next_populated(nid, &i)))
 		if (zone_gives(zone) < ROOM_PAGES && zone_withholds(zone) >= ROOM_PAGES)
 			static_call(tiermem_drain_all_pages)(zone);
 }
@@ -109,7 +109,7 @@ void tiermem_node_drop_boosts(int nid, struct tiermem_boosts *boosts)
 	struct zone *zone;
 	int i = 0;
 
-	while ((zone = zone_of(nid, &i))) {
+	while ((zone = next_populated(nid, &i))) {
 		unsigned long *seen = &boosts->seen[i - 1];
 
 		if (*seen && READ_ONCE(zone->watermark_boost)) {

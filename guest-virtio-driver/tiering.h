@@ -53,7 +53,7 @@ struct tiermem_tiering {
 	struct tiermem_spaces spaces;
 	struct tiermem_relocation *relocation;
 	struct tiermem_idle idle;	/* on the fast tier */
-	struct tiermem_boosts boosts;	/* the same */
+	struct tiermem_boosts boosts;	/* of its node, at the last epoch */
 	struct tm_move *moves;
 	struct tiermem_record records[TIERMEM_RECORDS_PER_READ];
 	struct tm_sample samples[TIERMEM_RECORDS_PER_READ];

@@ -31,11 +31,11 @@ bool input_ok(const tm_policy& p, const tm_epoch_input& in) {
 
 uint64_t epoch_ns(const tm_policy& p) { return uint64_t{p.config.epoch_ms} * 1000000; }
 
-// All of it from 1.8 % of the quota a second on.
-constexpr uint64_t kMuch = 18000;
+// Promoted in a second, in millionths of the quota: from here on much is being moved.
+constexpr uint64_t kMuchPpm = 18000;
 
 uint32_t stir(const tm_policy& p) {
-    return static_cast<uint32_t>(p.stir_ppm < kMuch ? p.stir_ppm * kMostStir / kMuch : kMostStir);
+    return static_cast<uint32_t>(p.stir_ppm < kMuchPpm ? p.stir_ppm * kMostStir / kMuchPpm : kMostStir);
 }
 
 Horizon horizon(const tm_policy& p) {
@@ -164,7 +164,7 @@ void note_stir(tm_policy& p, uint64_t promoted, uint64_t length_ns) {
 // Ranking takes most of the time of an epoch. While hardly anything is moved and
 // nothing has changed, every second epoch goes without.
 bool may_rest(const tm_policy& p, const tm_epoch_input& in, const tm_epoch_result& result) {
-    return p.planned_ns != 0 && p.planned_ns == p.last_ns && result.changes == 0 && p.stir_ppm < kMuch / 8 &&
+    return p.planned_ns != 0 && p.planned_ns == p.last_ns && result.changes == 0 && p.stir_ppm < kMuchPpm / 8 &&
            all_free(in) >= wanted_reserve(p, in) && (in.fast_quota >> kPageShift) == p.quota_pages;
 }
 
