@@ -24,3 +24,6 @@ ccflags-$(if $(shell grep -l 'enum migrate_reason reason' $(srctree)/include/lin
 	-DTIERMEM_HAVE_TYPED_REASON
 # Entries that are not present have functions of their own, since 7.0 or so.
 ccflags-$(if $(wildcard $(srctree)/include/linux/leafops.h),y) += -DTIERMEM_HAVE_LEAFOPS
+# File systems that keep buffer heads: always there before 6.6, since then as configured.
+ccflags-$(if $(shell grep -lw 'CONFIG_BUFFER_HEAD' $(srctree)/include/linux/buffer_head.h),$(CONFIG_BUFFER_HEAD),y) += \
+	-DTIERMEM_HAVE_BUFFER_HEAD

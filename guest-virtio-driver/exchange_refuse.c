@@ -150,8 +150,11 @@ static bool migrates_plainly(const struct address_space *mapping)
 {
 	const void *migrate = mapping->a_ops->migrate_folio;
 
-	return migrate && (migrate == migrate_folio || migrate == filemap_migrate_folio ||
-			   migrate == buffer_migrate_folio);
+#ifdef TIERMEM_HAVE_BUFFER_HEAD
+	if (migrate && migrate == buffer_migrate_folio)
+		return true;
+#endif
+	return migrate && (migrate == migrate_folio || migrate == filemap_migrate_folio);
 }
 
 static enum tiermem_exchange_outcome refuse_cache(struct folio *folio)
