@@ -32,6 +32,8 @@ struct Level {
     static constexpr uint16_t kShortEpochs = 8; // the same while young
     // An average with a memory of n epochs is as certain as that of 2n - 1 counts.
     static constexpr uint16_t kKnownEpochs = 2 * kLongEpochs - 1;
+    // So many samples may have been due where none came, by a chance of e^-4, 2 %.
+    static constexpr uint16_t kMissed = 4;
 
     // No access in three epochs, and none expected.
     [[nodiscard]] constexpr bool dead() const { return (now | before[0] | before[1] | average | spread) == 0; }
@@ -89,18 +91,20 @@ struct Level {
         return sure < limit ? sure : limit;
     }
 
-    // What it may well be: the average, its standard error by chance, and two
-    // samples that may have been missed in the epochs since the last change; or
-    // the last count where that is far more. Never cold when it only just changed.
+    // What it may well be: the average, its standard error by chance, and kMissed samples
+    // in the epochs that are remembered, as where few were due and by chance fewer
+    // came the error that is taken from the average is too small; or the last count
+    // where that is far more. Never cold when it only just changed; nothing when it has long
+    // been dead.
     [[nodiscard]] constexpr uint32_t optimistic(uint32_t weight) const { return optimistic(weight, error(weight)); }
     [[nodiscard]] constexpr uint32_t optimistic(uint32_t weight, uint32_t chance) const {
         if (age == 0)
             return sat_add(average, spread);
         if (bursting())
             return before[0];
-        if (age >= kLongEpochs)
-            return sat_add(average, chance);
-        return sat_add(average, sat_add(chance, weight / known_epochs() * 2));
+        if (age >= kLongEpochs && dead())
+            return 0;
+        return sat_add(average, sat_add(chance, weight / known_epochs() * kMissed));
     }
 
     // Standard error of the average by chance.
@@ -170,7 +174,9 @@ struct Level {
         // Three empty counts are as certain as one with a third of the variance.
         const bool changed = differs(0, of_mean(uint64_t{average} * weight / 3, epochs));
         const uint32_t parts = parts_of_memory(epochs);
-        average = changed || average <= weight / 8 || average < parts ? 0 : average - average / parts;
+        // One sample in kLongEpochs is little heat and some: a range that counts as dead
+        // after a few epochs without any is the first to be demoted, by mere bad luck.
+        average = changed || average <= weight / kLongEpochs || average < parts ? 0 : average - average / parts;
         usual[1] = usual[0];
         usual[0] = spread;
         spread -= sat_sub(spread, average) / (2 * parts);

@@ -140,16 +140,33 @@ Test(level, chance_is_not_a_change) {
 }
 
 Test(level, optimism) {
-    Level level = steady(100000, 40);
-    cr_assert_eq(level.optimistic(kWeight), level.average + level.error(kWeight));
+    Level level = steady(100000, 100);
+    const uint32_t missed = kWeight / Level::kKnownEpochs * Level::kMissed;
+    cr_assert_eq(level.optimistic(kWeight), level.average + level.error(kWeight) + missed);
     epoch(level, 10 * level.average);
     cr_assert_eq(level.optimistic(kWeight), level.before[0]);
     Level young = steady(0, 2);
-    cr_assert_geq(young.optimistic(kWeight), kWeight / 3 * 2);
+    cr_assert_geq(young.optimistic(kWeight), kWeight / 3 * Level::kMissed);
     Level changed = steady(100000, 40);
     epoch(changed, 0);
     epoch(changed, 0);
     cr_assert_gt(changed.optimistic(kWeight), 10000U);
+}
+
+Test(level, rare_samples_are_no_death) {
+    constexpr uint32_t kRare = 10000; // what a sample stands for
+    Level level{};
+    for (int e = 0; e < 400; e++) {
+        level.now = e % 8 == 0 ? kRare : 0;
+        level.settle(kRare);
+        cr_assert(e < 40 || !level.dead(), "in epoch %d", e);
+        cr_assert(e < 40 || level.average > kRare / 16, "%u in epoch %d", level.average, e);
+    }
+    // When none comes any more it is.
+    int e = 0;
+    for (; e < 200 && !level.dead(); e++)
+        level.settle(kRare);
+    cr_assert(e > 24 && e < 100, "%d epochs", e);
 }
 
 Test(level, confidence_is_limited_by_the_last_counts) {

@@ -97,11 +97,12 @@ struct Fixture {
     Fixture& operator=(const Fixture&) = delete;
     ~Fixture() { tm_policy_destroy(policy); }
 
-    uint32_t samples(uint64_t space, uint64_t start, uint64_t bytes, int count, uint8_t tier = TM_TIER_UNKNOWN) {
+    uint32_t samples(uint64_t space, uint64_t start, uint64_t bytes, int count, uint8_t tier = TM_TIER_UNKNOWN,
+                     uint32_t weight = 100) {
         uint32_t taken = 0;
         for (int i = 0; i < count; i++) {
             state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-            const tm_sample s{space, start + (state >> 20) % bytes, 100, tier, {0, 0, 0}};
+            const tm_sample s{space, start + (state >> 20) % bytes, weight, tier, {0, 0, 0}};
             taken += tm_policy_samples(policy, &s, 1);
         }
         return taken;
@@ -343,6 +344,23 @@ Test(policy, a_hot_region_is_placed_and_left_alone) {
         later += f.epoch().promote_pages;
     }
     cr_assert_leq(later, 4096 / 10, "10 s, at most 1 %% a second");
+}
+
+// One sample in six epochs for each 2 MiB, all equally warm: what got none of late is
+// not colder for it, nor what got three hotter.
+Test(policy, chance_in_few_samples_moves_nothing) {
+    QuarterFast f;
+    const auto warm = [&](int epochs, int count) {
+        uint64_t promoted = 0;
+        for (int e = 0; e < epochs; e++) {
+            f.samples(1, kHeap, 128 * kMiB, count, TM_TIER_UNKNOWN, static_cast<uint32_t>(400000 / count));
+            promoted += f.epoch().promote_pages;
+        }
+        return promoted;
+    };
+    warm(40, 4000);
+    const uint64_t promoted = warm(240, 10);
+    cr_assert_leq(promoted, 512U, "two minutes, one window at most, not %lu", promoted);
 }
 
 Test(policy, stir_is_what_was_promoted_of_late) {
