@@ -6,10 +6,10 @@ namespace tiermem {
 
 namespace {
 // Heat is expected to last about as long as it has lasted already (Lindy), with
-// a little faith in advance: twice its age and a tenth of the horizon (six seconds
+// a little faith in advance: twice its age and a twelfth of the horizon (five seconds
 // of a minute) more. With less, programs that have just begun wait for what is plainly hot;
 // with a sixth, streams are followed (docs/policy.md).
-uint32_t expected_epochs(uint16_t age, uint32_t horizon) { return 2U * age + 1 + horizon / 10; }
+uint32_t expected_epochs(uint16_t age, uint32_t horizon) { return 2U * age + 1 + horizon / 12; }
 // Ranges whose heat changed within so many epochs are uncertain as a whole.
 constexpr uint16_t kYoungEpochs = 3;
 // LeafRank::doubt() is never more than this.
@@ -53,10 +53,10 @@ uint16_t LeafRank::likely(uint8_t code) const {
 uint16_t LeafRank::possible(uint8_t code) const {
     if (!detail_)
         return clamp_rank(possible_base_);
-    // .9 standard deviations above its mean. Caution is worth most on this side: of
+    // .7 standard deviations above its mean. Caution is worth most on this side: of
     // many pages with few samples each, those that look coldest are mostly unlucky.
     const uint32_t value = code_value(code) + prior_;
-    return clamp_rank(possible_base_ + log16(value + clamp_u32(uint64_t{deviation(value)} * 9 / 10)));
+    return clamp_rank(possible_base_ + log16(value + clamp_u32(uint64_t{deviation(value)} * 7 / 10)));
 }
 
 uint16_t LeafRank::surcharged(int rank) const {
@@ -71,11 +71,11 @@ uint16_t LeafRank::certain(uint8_t code) const {
         return 0;
     if (!detail_)
         return surcharged(certain_base_ - kPlainRanks);
-    // Up to seven tenths of a standard deviation below its mean while much is being moved: the
+    // Up to four fifths of a standard deviation below its mean while much is being moved: the
     // hottest should move first, and not all that look hot are. When little is left
     // to move, that caution loses more heat than it saves moves (docs/policy.md).
     const uint32_t value = code_value(code) + prior_;
-    const auto caution = static_cast<uint32_t>(uint64_t{deviation(value)} * stir_ * 7 / (10 * kMostStir));
+    const auto caution = static_cast<uint32_t>(uint64_t{deviation(value)} * stir_ * 4 / (5 * kMostStir));
     return surcharged(certain_base_ + log16(sat_sub(value, caution)));
 }
 
