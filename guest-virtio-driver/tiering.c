@@ -58,23 +58,6 @@
 /* Without QoS: permille of one CPU; as the device's default. */
 #define DEFAULT_CPU_BUDGET 50
 #define SAMPLING_SHARE 2
-/*
- * 1/1000 of the heat; below, sampling takes less in proportion. The second is for when
- * nothing is promoted.
- */
-#define DOUBT_MILLI 16
-#define CALM_DOUBT_MILLI 64
-/*
- * Of a sample, from the source to the policy core: about 200 instructions and
- * some lines that no cache holds any more when samples come. As measured by
- * tiermeter.
- */
-#define SAMPLE_NS 500
-/*
- * Page tables of so many times 2 MiB are looked at in an epoch: .6 percent
- * of its time at 24 us each (tiermeter), and 512 MiB/s of address space.
- */
-#define WALK_WINDOWS 64
 /* Of what is left of a budget, an epoch takes one in so many. */
 #define EPOCH_PART 4
 /* Until it is measured. */
@@ -553,13 +536,9 @@ static int allocate(struct tiermem_tiering *t)
 	struct tm_policy_config config;
 	int ret;
 
-	tm_policy_config_default(&config);
+	tm_policy_config_guest(&config);
 	config.epoch_ms = EPOCH_MS;
-	config.sample_cost_ns = SAMPLE_NS;
 	config.period_min = TIERMEM_PERIOD_MIN;
-	config.walk_windows = WALK_WINDOWS;
-	config.doubt_milli = DOUBT_MILLI;
-	config.calm_doubt_milli = CALM_DOUBT_MILLI;
 	config.seed = get_random_u64();
 	ret = tm_policy_create(&config, &t->policy);
 	if (ret)

@@ -64,7 +64,7 @@ struct tm_sample {
 	uint8_t reserved[3];
 };
 
-/* Fixed for the life of a policy. tm_policy_config_default() fills it. */
+/* Fixed for the life of a policy. tm_policy_config_default() or _guest() fills it. */
 struct tm_policy_config {
 	uint32_t tiers;           /* 2; anything else is refused */
 	uint32_t max_spaces;      /* 1..65536 address spaces at a time */
@@ -204,6 +204,13 @@ struct tm_policy_stats {
 
 /* Fill @config with the defaults that the documentation names. */
 void tm_policy_config_default(struct tm_policy_config *config);
+
+/*
+ * The same as the guest's driver uses it: samples that cost more, fewer walks, and
+ * less doubt that is worth the whole budget, as that is ten times the simulator's.
+ * Epochs, periods and seed are left to the caller.
+ */
+void tm_policy_config_guest(struct tm_policy_config *config);
 
 /* 0 and *@policy, or TM_ERR_ARGUMENT, TM_ERR_MEMORY. May sleep. */
 int tm_policy_create(const struct tm_policy_config *config,

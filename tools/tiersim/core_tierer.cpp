@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // core_tierer.cpp - the policy core in the simulated machine, called as the
 // driver calls it.
+#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -40,9 +41,7 @@ int walk_world(void* context, uint64_t space, uint64_t start, uint64_t end, tm_w
 
 class Core : public Tierer {
   public:
-    Core(const TiererOptions& options, World& world) : options_(options), moves_(kMaxMoves) {
-        tm_policy_config config;
-        tm_policy_config_default(&config);
+    Core(tm_policy_config config, const TiererOptions& options, World& world) : options_(options), moves_(kMaxMoves) {
         config.seed = options.seed;
         config.space_bytes = options.space_bytes;
         if (tm_policy_create(&config, &policy_) != 0)
@@ -123,7 +122,17 @@ class Core : public Tierer {
 } // namespace
 
 std::unique_ptr<Tierer> make_core(const TiererOptions& options, World& world) {
-    return std::make_unique<Core>(options, world);
+    tm_policy_config config;
+    tm_policy_config_default(&config);
+    return std::make_unique<Core>(config, options, world);
+}
+
+std::unique_ptr<Tierer> make_guest_core(const TiererOptions& options, World& world) {
+    tm_policy_config config;
+    tm_policy_config_guest(&config);
+    TiererOptions guest = options;
+    guest.cpu_permille = std::min(10 * options.cpu_permille, 1000U);
+    return std::make_unique<Core>(config, guest, world);
 }
 
 } // namespace tiersim

@@ -15,6 +15,7 @@ const std::vector<TiererInfo>& tierer_list() {
     static const std::vector<TiererInfo> list = {
         {"none", "pages stay where they were first touched"},
         {"core", "this project's policy core"},
+        {"core-guest", "the same as the guest's driver configures it, with ten times the CPU budget"},
         {"demeter", "ranges in virtual space, as published: period 4093, threshold 15"},
         {"histogram", "counts per page in physical space, as Memtis"},
         {"damon", "access bits of sampled pages of adaptive regions, as DAMON"},
@@ -29,6 +30,8 @@ std::unique_ptr<Tierer> make_tierer(const std::string& name, const TiererOptions
         return std::make_unique<None>();
     if (name == "core")
         return make_core(options, world);
+    if (name == "core-guest")
+        return make_guest_core(options, world);
     if (name == "demeter")
         return make_demeter(options, world);
     if (name == "histogram")

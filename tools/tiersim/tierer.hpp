@@ -64,6 +64,7 @@ const std::vector<TiererInfo>& tierer_list();
 std::unique_ptr<Tierer> make_tierer(const std::string& name, const TiererOptions& options, World& world);
 
 std::unique_ptr<Tierer> make_core(const TiererOptions& options, World& world);
+std::unique_ptr<Tierer> make_guest_core(const TiererOptions& options, World& world);
 std::unique_ptr<Tierer> make_demeter(const TiererOptions& options, World& world);
 std::unique_ptr<Tierer> make_histogram(const TiererOptions& options, World& world);
 std::unique_ptr<Tierer> make_damon(const TiererOptions& options, World& world);

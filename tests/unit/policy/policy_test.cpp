@@ -185,6 +185,17 @@ Test(policy, configurations_out_of_range_are_refused) {
     cr_assert_eq(tm_policy_create(&config, nullptr), TM_ERR_ARGUMENT);
 }
 
+Test(policy, the_driver_is_content_with_less) {
+    tm_policy_config guest;
+    tm_policy_config_guest(&guest);
+    const tm_policy_config plain = defaults();
+    cr_assert(guest.doubt_milli > plain.doubt_milli && guest.calm_doubt_milli > guest.doubt_milli);
+    cr_assert(guest.sample_cost_ns > plain.sample_cost_ns && guest.walk_windows < plain.walk_windows);
+    tm_policy* policy = nullptr;
+    cr_assert_eq(tm_policy_create(&guest, &policy), 0);
+    tm_policy_destroy(policy);
+}
+
 Test(policy, extreme_configurations_are_taken) {
     tm_policy_config c = defaults();
     c.max_spaces = 65536;
