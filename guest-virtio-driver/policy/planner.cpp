@@ -43,6 +43,20 @@ bool worth(unsigned high, unsigned low, const Terms& terms) {
 bool worth_with_idle(unsigned high, const Terms& terms) {
     return rank_heat(static_cast<uint16_t>(high)) >= 2 * terms.copy_heat;
 }
+
+// Up to `pages` may be demoted for folios of 2 MiB of rank `high` or hotter that find
+// only scattered room. Returns how many.
+uint64_t allow_for_huge(Goal& goal, Meeting& meet, uint64_t pages, unsigned high, const Terms& terms) {
+    uint64_t left = pages;
+    while (left > 0 && meet.find_fast() && worth(high, meet.low, terms)) {
+        const uint64_t n = lesser(meet.fast, left);
+        goal.huge_short += n;
+        goal.demote_upto = static_cast<uint16_t>(meet.low);
+        left -= n;
+        meet.fast -= n;
+    }
+    return pages - left;
+}
 } // namespace
 
 Goal find_goal(const Ranking& ranking, const Terms& terms) {
@@ -69,14 +83,7 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         meet.hopeful -= n;
     }
     goal.huge_room = lesser(goal.promote_only, terms.huge_pages);
-    while (goal.huge_short < goal.promote_only - goal.huge_room && budget > 0 && meet.find_fast() &&
-           worth(goal.promote_from, meet.low, terms)) {
-        const uint64_t n = lesser(lesser(meet.fast, goal.promote_only - goal.huge_room - goal.huge_short), budget);
-        goal.huge_short += n;
-        goal.demote_upto = static_cast<uint16_t>(meet.low);
-        budget -= n;
-        meet.fast -= n;
-    }
+    budget -= allow_for_huge(goal, meet, lesser(goal.promote_only - goal.huge_room, budget), goal.promote_from, terms);
     unsigned idle_from = kRanks - 1;
     while (budget >= 2 && meet.find_hopeful()) {
         const uint64_t idle_left = terms.idle_pages - goal.idle - goal.idle_trades;
@@ -99,13 +106,7 @@ Goal find_goal(const Ranking& ranking, const Terms& terms) {
         }
     }
     // Folios of 2 MiB do not fit in the place of idle pages: then they are paired.
-    for (uint64_t left = goal.idle_trades; left > 0 && meet.find_fast() && worth(idle_from, meet.low, terms);) {
-        const uint64_t n = lesser(meet.fast, left);
-        goal.huge_short += n;
-        goal.demote_upto = static_cast<uint16_t>(meet.low);
-        left -= n;
-        meet.fast -= n;
-    }
+    allow_for_huge(goal, meet, goal.idle_trades, idle_from, terms);
     return goal;
 }
 
