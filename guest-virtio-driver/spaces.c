@@ -28,6 +28,7 @@ struct tiermem_managed {
 	struct mm_struct *mm;	/* mm_count held */
 	u32 id;
 	u32 tgid;
+	u64 resident;		/* pages that it had mapped when last asked */
 };
 
 void tiermem_spaces_init(struct tiermem_spaces *spaces, struct tm_policy *policy)
@@ -118,6 +119,7 @@ static int add(struct tiermem_spaces *spaces, struct mm_struct *mm, u32 tgid)
 	mmgrab(mm);
 	space->mm = mm;
 	space->tgid = tgid;
+	space->resident = get_mm_rss(mm);
 	hash_add(spaces->by_mm, &space->node, (unsigned long)mm);
 	spaces->nr++;
 	return 0;
@@ -237,13 +239,16 @@ u32 tiermem_spaces_tgid(struct tiermem_spaces *spaces, u64 id)
 	return space ? space->tgid : 0;
 }
 
-u64 tiermem_spaces_resident(struct tiermem_spaces *spaces)
+u64 tiermem_spaces_growth(struct tiermem_spaces *spaces)
 {
 	struct tiermem_managed *space;
 	unsigned long id;
-	u64 pages = 0;
+	u64 pages = 0, now;
 
-	xa_for_each(&spaces->by_id, id, space)
-		pages += get_mm_rss(space->mm);
+	xa_for_each(&spaces->by_id, id, space) {
+		now = get_mm_rss(space->mm);
+		pages += now > space->resident ? now - space->resident : 0;
+		space->resident = now;
+	}
 	return pages << PAGE_SHIFT;
 }

@@ -63,8 +63,11 @@ void tiermem_spaces_update(struct tiermem_spaces *spaces);
  * whoever is the last one takes it apart, which is not the tiering thread's work.
  */
 struct mm_struct *tiermem_spaces_get(struct tiermem_spaces *spaces, u64 id);
-/* Bytes of memory that all of them have mapped. */
-u64 tiermem_spaces_resident(struct tiermem_spaces *spaces);
+/*
+ * Bytes of memory by which they have grown since the last call; those that have shrunk do
+ * not count. What one had mapped when it became known is not new: it may be long past.
+ */
+u64 tiermem_spaces_growth(struct tiermem_spaces *spaces);
 /* The process that made it known, for people to read; 0 if there is none. */
 u32 tiermem_spaces_tgid(struct tiermem_spaces *spaces, u64 id);
 

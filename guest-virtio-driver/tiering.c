@@ -270,7 +270,7 @@ static void fill_input(struct tiermem_tiering *t, u64 now, struct tm_epoch_input
 	tiermem_sampler_stats(&t->tm->sampler, &stats);
 	*input = (struct tm_epoch_input) {
 		.now_ns = now,
-		.new_bytes = grown(&t->resident, tiermem_spaces_resident(&t->spaces)),
+		.new_bytes = tiermem_spaces_growth(&t->spaces),
 		.bandwidth = allowed_bandwidth(t, length_ns),
 		.lost_samples = grown(&t->lost, stats.lost_ring + stats.lost_source),
 		.move_cost_ns = min_t(u64, t->page_ns, NSEC_PER_SEC),
@@ -568,7 +568,6 @@ static void reset_state(struct tiermem_tiering *t)
 	tiermem_sampler_stats(&t->tm->sampler, &stats);
 	t->lost = stats.lost_ring + stats.lost_source;
 	t->sampled_ns = stats.time_ns;
-	t->resident = 0;
 	t->last_epoch_ns = ktime_get_ns();
 	t->quiet_epochs = 0;
 	t->stirred_epochs = 0;

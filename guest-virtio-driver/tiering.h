@@ -65,7 +65,6 @@ struct tiermem_tiering {
 	u32 usual_slow_milli;		/* of look-ups, those served by slow memory */
 	u64 before_by_tier[2];		/* samples_by_tier at the last epoch */
 	unsigned long interval;		/* jiffies between two looks at the rings */
-	u64 resident;			/* bytes, at the last epoch */
 	u64 lost;			/* samples, until the last epoch */
 	u32 unseen;		/* samples until the next that is looked up */
 	u32 samples_expected;	/* in this epoch, if it is as long and busy as the last one */

@@ -76,28 +76,22 @@ void rank_spaces(tm_policy& p) {
 
 uint64_t all_free(const tm_epoch_input& in) { return sat_add(in.fast_free, in.fast_waiting) >> kPageShift; }
 
-// No more is kept free.
-uint64_t most_reserve(const tm_policy& p) { return p.quota_pages / 16; }
-
-// What new pages took since the last epoch, remembered for some. More than can be kept
-// free would only be remembered for longer.
+// What new pages took since the last epoch. What there was before the first is not new.
 void note_demand(tm_policy& p, const tm_epoch_input& in) {
-    const uint64_t taken = p.last_ns == 0 ? 0 : sat_sub(p.free_expected, all_free(in));
+    if (p.last_ns == 0)
+        return;
+    const uint64_t taken = sat_sub(p.free_expected, all_free(in));
     const uint64_t made = in.new_bytes >> kPageShift;
-    const uint64_t most = most_reserve(p);
-    const uint64_t all = taken > made ? taken : made;
-    const uint64_t seen = all < most ? all : most;
-    const uint64_t faded = p.demand - p.demand / 8;
-    p.demand = seen > faded ? seen : faded;
+    p.demand.note(taken > made ? taken : made);
 }
 
-// Enough free pages for two epochs like the busiest of the last; at least what the
-// caller wants. Programs take memory in bursts, of which two may come before the next
+// Enough free pages for twice what is expected of an epoch; at least what the caller
+// wants. Programs take memory in bursts, of which two may come before the next
 // epoch has made room; and what waits on the lists of CPUs that do not need it counts
 // as free.
 uint64_t wanted_reserve(const tm_policy& p, const tm_epoch_input& in) {
-    const uint64_t most = most_reserve(p);
-    const uint64_t demand = sat_mul(p.demand, 2);
+    const uint64_t most = p.quota_pages / 16;
+    const uint64_t demand = sat_mul(p.demand.expected(), 2);
     const uint64_t wanted = demand < most ? demand : most;
     const uint64_t asked = in.fast_reserve >> kPageShift;
     return wanted > asked ? wanted : asked;

@@ -3,6 +3,7 @@
 #ifndef TIERMEM_POLICY_POLICY_STATE_HPP
 #define TIERMEM_POLICY_POLICY_STATE_HPP
 
+#include "demand.hpp"
 #include "policy.h"
 #include "planner.hpp"
 #include "ranking.hpp"
@@ -35,7 +36,7 @@ struct tm_policy {
     bool slow_known;
     uint32_t stir_ppm;      // of the quota, promoted in a second, by the last epochs
     uint64_t free_expected; // pages of tier 0 that were left free by the plan
-    uint64_t demand;        // new pages on tier 0 in an epoch, slowly forgotten
+    tiermem::Demand demand; // new pages on tier 0
     tm_policy_stats stats;
     uint64_t gone_splits; // counters of spaces that were removed
     uint64_t gone_details;

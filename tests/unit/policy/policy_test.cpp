@@ -608,15 +608,26 @@ Test(policy, new_memory_finds_room) {
     f.machine.map(1, kHeap, 16384, true);
     f.input.fast_quota = 16384 * 4096;
     f.input.new_bytes = 500 * 4096;
-    for (int e = 0; e < 4; e++) {
+    const auto room_after_epoch = [&] {
         f.samples(1, kHeap, 64 * kMiB, 5000);
         f.epoch();
-    }
-    cr_assert_eq(f.input.fast_quota / 4096 - f.machine.fast.size(), 1000U, "twice what came last");
+        return f.input.fast_quota / 4096 - f.machine.fast.size();
+    };
+    cr_assert_eq(room_after_epoch(), 0U, "what there was before");
+    for (int e = 1; e < 3; e++)
+        cr_assert_eq(room_after_epoch(), 0U, "a burst that may be all of it");
+    for (int e = 0; e < 3; e++)
+        cr_assert_eq(room_after_epoch(), 1000U, "twice what comes");
     f.input.new_bytes = ~uint64_t{0};
-    f.samples(1, kHeap, 64 * kMiB, 5000);
-    f.epoch();
-    cr_assert_eq(f.input.fast_quota / 4096 - f.machine.fast.size(), 1024U, "a sixteenth at most");
+    for (int e = 1; e < 3; e++)
+        cr_assert_eq(room_after_epoch(), 1000U, "a larger burst");
+    cr_assert_eq(room_after_epoch(), 1024U, "a sixteenth at most");
+    f.input.new_bytes = 0;
+    for (int e = 0; e < 5; e++)
+        cr_assert_eq(room_after_epoch(), 1024U, "remembered");
+    for (int e = 5; e < 8; e++)
+        room_after_epoch();
+    cr_assert_eq(room_after_epoch(), 0U, "given back");
 }
 
 Test(policy, the_minimum_of_a_space_is_spared) {
