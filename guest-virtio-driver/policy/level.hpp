@@ -67,21 +67,21 @@ struct Level {
     }
 
     // Just after a change: nothing until a third epoch has confirmed it. Then
-    // the average less its standard error by habit (`habits` of them, in 1/256),
-    // or two by chance, which fall with the number of epochs that it was taken
-    // over. `weight` as above.
+    // the average less its standard error by habit, or two by chance, which fall
+    // with the number of epochs that it was taken over; `caution` of them, in 1/256.
+    // `weight` as above.
     [[nodiscard]] constexpr uint32_t confident(uint32_t weight) const { return confident(weight, error(weight)); }
     // `chance` is error(weight), for those who need it twice.
-    [[nodiscard]] constexpr uint32_t confident(uint32_t weight, uint32_t chance, uint32_t habits = 256) const {
+    [[nodiscard]] constexpr uint32_t confident(uint32_t weight, uint32_t chance, uint32_t caution = 256) const {
         if (age == 0)
             return 0;
         // The spread caused by a change says nothing about the level after it.
         const uint32_t error = (age < 3 ? usual[1] : spread) / sqrt_about(known_epochs());
-        const uint32_t habit = clamp_u32(uint64_t{error} * habits / 256);
         // Two standard errors of chance: of some hundred ranges that are alike
         // there is always one that is one error above the others.
         const uint32_t by_chance = sat_add(chance, chance);
-        const uint32_t sure = sat_sub(average, habit > by_chance ? habit : by_chance);
+        const uint32_t doubt = error > by_chance ? error : by_chance;
+        const uint32_t sure = sat_sub(average, clamp_u32(uint64_t{doubt} * caution / 256));
         const uint32_t lower = before[0] < before[1] ? before[0] : before[1];
         if (age == 1 && lower < sure)
             return lower;
@@ -104,7 +104,7 @@ struct Level {
             return before[0];
         if (age >= kLongEpochs && dead())
             return 0;
-        return sat_add(average, sat_add(chance, weight / known_epochs() * kMissed));
+        return sat_add(average, sat_add(chance, clamp_u32(uint64_t{weight} * kMissed / known_epochs())));
     }
 
     // Standard error of the average by chance.

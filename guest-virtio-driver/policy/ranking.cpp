@@ -18,10 +18,10 @@ constexpr int kMostDoubt = 64;
 // heat of a range is spread evenly is only presumed.
 constexpr int kPlainRanks = 6;
 
-// While hardly anything is moved, ranges must be certain by 1.5 standard errors of
-// their habits, and while much is, by one: then ranges that differ are still
-// being sorted out, later those that come and go would take turns.
-uint32_t habits(const Horizon& horizon) { return 256 + (kMostStir - horizon.stir) / 2; }
+// While hardly anything is moved, ranges must be certain by half as many standard errors
+// more than while much is: then ranges that differ are still being sorted out, later
+// those that come and go, and those that are alike, would take turns.
+uint32_t caution(const Horizon& horizon) { return 256 + (kMostStir - horizon.stir) / 2; }
 
 // Of the gamma posterior of a page's count.
 uint32_t deviation(uint32_t value) { return sqrt_about(uint64_t{value} * kSampleUnits); }
@@ -33,7 +33,7 @@ LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detai
     const uint64_t parts = detail == nullptr ? node.spread() : detail->weight();
     const int base = kRankBias + space.bias - log16(parts);
     const uint32_t error = node.level.error(horizon.weight);
-    const uint32_t confident = node.level.confident(horizon.weight, error, habits(horizon));
+    const uint32_t confident = node.level.confident(horizon.weight, error, caution(horizon));
     const uint32_t lasting = expected_epochs(node.level.age, horizon.epochs);
     likely_base_ = base + log16(node.level.average);
     possible_base_ = base + log16(node.level.optimistic(horizon.weight, error));
@@ -71,11 +71,11 @@ uint16_t LeafRank::certain(uint8_t code) const {
         return 0;
     if (!detail_)
         return surcharged(certain_base_ - kPlainRanks);
-    // Up to four fifths of a standard deviation below its mean while much is being moved: the
+    // Up to .85 standard deviations below its mean while much is being moved: the
     // hottest should move first, and not all that look hot are. When little is left
     // to move, that caution loses more heat than it saves moves (docs/policy.md).
     const uint32_t value = code_value(code) + prior_;
-    const auto caution = static_cast<uint32_t>(uint64_t{deviation(value)} * stir_ * 4 / (5 * kMostStir));
+    const auto caution = static_cast<uint32_t>(uint64_t{deviation(value)} * stir_ * 17 / (20 * kMostStir));
     return surcharged(certain_base_ + log16(sat_sub(value, caution)));
 }
 

@@ -130,6 +130,13 @@ Test(level, a_stream_that_comes_again_keeps_its_mean) {
     cr_assert(half_more >= one + one / 2 - 1 && half_more <= one + one / 2 + 1, "%u %u", one, half_more);
 }
 
+Test(level, caution_is_of_what_chance_may_do_too) {
+    const Level level = steady(100000, 100);
+    const uint32_t chance = level.error(kWeight);
+    cr_assert_eq(level.confident(kWeight), level.average - 2 * chance);
+    cr_assert_eq(level.confident(kWeight, chance, 384), level.average - 3 * chance);
+}
+
 Test(level, chance_is_not_a_change) {
     // Counts of 9 samples that vary by one standard deviation.
     Level level{};
@@ -141,7 +148,7 @@ Test(level, chance_is_not_a_change) {
 
 Test(level, optimism) {
     Level level = steady(100000, 100);
-    const uint32_t missed = kWeight / Level::kKnownEpochs * Level::kMissed;
+    const uint32_t missed = kWeight * Level::kMissed / Level::kKnownEpochs;
     cr_assert_eq(level.optimistic(kWeight), level.average + level.error(kWeight) + missed);
     epoch(level, 10 * level.average);
     cr_assert_eq(level.optimistic(kWeight), level.before[0]);
