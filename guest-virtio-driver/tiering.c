@@ -62,6 +62,12 @@
 #define EPOCH_PART 4
 /* Until it is measured. */
 #define PAGE_NS 18000
+/*
+ * No page is taken to cost more, whatever was measured: a vCPU that does not run counts as
+ * time, and so does what a batch of a few pages takes by itself. Programs are as late on
+ * such a host, and what is never moved, as it seems too dear, is never measured again.
+ */
+#define PAGE_NS_MAX (4 * PAGE_NS)
 #define PAGES_REMEMBERED 1024
 /*
  * Kept free in the fast tier for new pages: 1/256 of it, within these. The policy core
@@ -338,7 +344,8 @@ static unsigned long carry_out(struct tiermem_tiering *t, unsigned int nr, u64 m
 	pages = t->moved.promoted + t->moved.demoted - before;
 	tm_budget_spend(&t->copies, ktime_get_ns(), PFN_PHYS(pages));
 	/* As if PAGES_REMEMBERED had been moved at the price so far. */
-	t->page_ns = div64_u64(t->page_ns * PAGES_REMEMBERED + ns, PAGES_REMEMBERED + pages);
+	t->page_ns = min_t(u64, PAGE_NS_MAX,
+			   div64_u64(t->page_ns * PAGES_REMEMBERED + ns, PAGES_REMEMBERED + pages));
 	return pages;
 }
 
