@@ -76,13 +76,16 @@ void rank_spaces(tm_policy& p) {
 
 uint64_t all_free(const tm_epoch_input& in) { return sat_add(in.fast_free, in.fast_waiting) >> kPageShift; }
 
+// No more is kept free.
+uint64_t most_reserve(const tm_policy& p) { return p.quota_pages / 16; }
+
 // What new pages took since the last epoch. What there was before the first is not new.
 void note_demand(tm_policy& p, const tm_epoch_input& in) {
     if (p.last_ns == 0)
         return;
     const uint64_t taken = sat_sub(p.free_expected, all_free(in));
     const uint64_t made = in.new_bytes >> kPageShift;
-    p.demand.note(taken > made ? taken : made);
+    p.demand.note(taken > made ? taken : made, most_reserve(p));
 }
 
 // Enough free pages for twice what is expected of an epoch; at least what the caller
@@ -90,7 +93,7 @@ void note_demand(tm_policy& p, const tm_epoch_input& in) {
 // epoch has made room; and what waits on the lists of CPUs that do not need it counts
 // as free.
 uint64_t wanted_reserve(const tm_policy& p, const tm_epoch_input& in) {
-    const uint64_t most = p.quota_pages / 16;
+    const uint64_t most = most_reserve(p);
     const uint64_t demand = sat_mul(p.demand.expected(), 2);
     const uint64_t wanted = demand < most ? demand : most;
     const uint64_t asked = in.fast_reserve >> kPageShift;
