@@ -5,6 +5,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/perf_event.h>
 #include <linux/slab.h>
@@ -74,6 +75,26 @@ unsigned int tiermem_sampler_read(struct tiermem_sampler *sampler,
 	return nr;
 }
 
+static void wake_consumer(struct irq_work *work)
+{
+	struct tiermem_sampler_cpu *cpu = container_of(work, struct tiermem_sampler_cpu, wake);
+
+	wake_up(&cpu->sampler->waiting);
+}
+
+bool tiermem_sampler_wait(struct tiermem_sampler *sampler, unsigned long timeout)
+{
+	bool filled;
+
+	wait_event_idle_timeout(sampler->waiting,
+				READ_ONCE(sampler->filled) || kthread_should_stop(), timeout);
+	filled = READ_ONCE(sampler->filled);
+	WRITE_ONCE(sampler->filled, false);
+	/* The rings are read after that; what comes too late to be seen wakes again. */
+	smp_mb();
+	return filled;
+}
+
 void tiermem_sampler_stats(struct tiermem_sampler *sampler,
 			   struct tiermem_sampler_stats *sum)
 {
@@ -89,6 +110,7 @@ void tiermem_sampler_stats(struct tiermem_sampler *sampler,
 		sum->lost_source += READ_ONCE(stats->lost_source);
 		sum->foreign += READ_ONCE(stats->foreign);
 		sum->drains += READ_ONCE(stats->drains);
+		sum->wakes += READ_ONCE(stats->wakes);
 		sum->time_ns += READ_ONCE(stats->time_ns);
 		sum->flushes += READ_ONCE(stats->flushes);
 		sum->ptes += READ_ONCE(stats->ptes);
@@ -228,6 +250,16 @@ static void free_rings(struct tiermem_sampler *sampler)
 	}
 }
 
+/* Nobody makes records any more. */
+static void forget_wakes(struct tiermem_sampler *sampler)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		irq_work_sync(&per_cpu_ptr(sampler->cpus, cpu)->wake);
+	WRITE_ONCE(sampler->filled, false);
+}
+
 static int alloc_rings(struct tiermem_sampler *sampler)
 {
 	unsigned int cpu;
@@ -312,20 +344,35 @@ void tiermem_sampler_stop(struct tiermem_sampler *sampler)
 		cpuhp_remove_state(sampler->hotplug_state);
 		sampler->source->stop(sampler);
 		sampler->source = NULL;
+		forget_wakes(sampler);
 		free_rings(sampler);
 	}
 	mutex_unlock(&sampler->lock);
 }
 
+static void init_cpu(struct tiermem_sampler *sampler, struct tiermem_sampler_cpu *cpu)
+{
+	cpu->sampler = sampler;
+	init_irq_work(&cpu->wake, wake_consumer);
+}
+
 int tiermem_sampler_init(struct tiermem_sampler *sampler)
 {
+	unsigned int cpu;
+
 	mutex_init(&sampler->lock);
-	INIT_DELAYED_WORK(&sampler->budget_work, budget_work);
+	init_waitqueue_head(&sampler->waiting);
+	/* A CPU that sleeps makes no records that could be too many. */
+	INIT_DEFERRABLE_WORK(&sampler->budget_work, budget_work);
 	sampler->wanted_period = TIERMEM_PERIOD_DEFAULT;
 	sampler->period = TIERMEM_PERIOD_DEFAULT;
 	sampler->cpu_budget = 5;
 	sampler->cpus = alloc_percpu(struct tiermem_sampler_cpu);
-	return sampler->cpus ? 0 : -ENOMEM;
+	if (!sampler->cpus)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		init_cpu(sampler, per_cpu_ptr(sampler->cpus, cpu));
+	return 0;
 }
 
 void tiermem_sampler_destroy(struct tiermem_sampler *sampler)

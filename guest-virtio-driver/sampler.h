@@ -21,13 +21,17 @@
 #define TIERMEM_SAMPLER_H
 
 #include <linux/cpumask.h>
+#include <linux/irq_work.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 /* Power of two. At period 4093 a CPU makes some 10,000 records a second. */
 #define TIERMEM_RING_RECORDS 8192
+/* With so many unread ones in a ring its consumer is woken. */
+#define TIERMEM_RING_WAKE (TIERMEM_RING_RECORDS / 2)
 
 /* One sampled access. */
 struct tiermem_record {
@@ -55,6 +59,7 @@ struct tiermem_sampler_stats {
 	u64 lost_source;	/* unreadable or overwritten at the source */
 	u64 foreign;		/* records of other users of the source */
 	u64 drains;		/* times that the source was emptied */
+	u64 wakes;		/* of the consumer, as a ring was half full */
 	u64 time_ns;		/* spent taking records, all CPUs */
 	u64 flushes;		/* TLB flushes that the source needed */
 	u64 ptes;		/* page-table entries looked at */
@@ -64,10 +69,11 @@ struct tiermem_sampler_stats {
 struct tiermem_sampler_cpu {
 	struct tiermem_ring ring;
 	struct tiermem_sampler_stats stats;
+	struct irq_work wake;	/* records come where nobody can be woken */
+	struct tiermem_sampler *sampler;
 };
 
 struct perf_event;
-struct tiermem_sampler;
 
 /*
  * A source. start() may sleep and leaves the source running on no CPU; each
@@ -113,6 +119,8 @@ struct tiermem_sampler {
 	u32 wanted_period;		/* what was asked for */
 	u32 period;			/* in force: larger where CPU is short */
 	u32 cpu_budget;			/* permille of one CPU */
+	bool filled;			/* see tiermem_sampler_wait() */
+	wait_queue_head_t waiting;	/* the consumer, until filled */
 	int hotplug_state;
 	struct delayed_work budget_work;
 	u64 budget_time_ns;		/* stats.time_ns at its last run */
@@ -145,6 +153,12 @@ unsigned int tiermem_sampler_read(struct tiermem_sampler *sampler,
 				  unsigned int cpu,
 				  struct tiermem_record *records,
 				  unsigned int max);
+/*
+ * For the consumer, a kernel thread: until a ring has TIERMEM_RING_WAKE unread records
+ * (true), the thread is to stop, or @timeout jiffies have passed. A guest that makes no
+ * records wakes nobody.
+ */
+bool tiermem_sampler_wait(struct tiermem_sampler *sampler, unsigned long timeout);
 void tiermem_sampler_stats(struct tiermem_sampler *sampler,
 			   struct tiermem_sampler_stats *sum);
 
@@ -174,10 +188,23 @@ static inline struct tiermem_record *tiermem_ring_slot(struct tiermem_ring *ring
 	return &ring->records[(ring->head + nth) & (TIERMEM_RING_RECORDS - 1)];
 }
 
-static inline void tiermem_ring_publish(struct tiermem_ring *ring, u32 nr)
+/* Hand over the next @nr. Interrupts are off, or this is an NMI. */
+static inline void tiermem_sampler_publish(struct tiermem_sampler_cpu *cpu, u32 nr)
 {
+	struct tiermem_ring *ring = &cpu->ring;
+
 	/* After the records that it counts. */
 	smp_store_release(&ring->head, ring->head + nr);
+	cpu->stats.records += nr;
+	if (TIERMEM_RING_RECORDS - tiermem_ring_room(ring) < TIERMEM_RING_WAKE)
+		return;
+	/* Pairs with the one in tiermem_sampler_wait(). */
+	smp_mb();
+	if (READ_ONCE(cpu->sampler->filled))
+		return;
+	WRITE_ONCE(cpu->sampler->filled, true);
+	cpu->stats.wakes++;
+	irq_work_queue(&cpu->wake);
 }
 
 /* Put one record, or count it as lost. Interrupts are off. */
@@ -189,8 +216,7 @@ static inline void tiermem_sampler_put(struct tiermem_sampler_cpu *cpu,
 		return;
 	}
 	*tiermem_ring_slot(&cpu->ring, 0) = *record;
-	tiermem_ring_publish(&cpu->ring, 1);
-	cpu->stats.records++;
+	tiermem_sampler_publish(cpu, 1);
 }
 
 #endif /* TIERMEM_SAMPLER_H */

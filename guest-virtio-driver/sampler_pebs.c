@@ -175,8 +175,7 @@ static u64 copy_records(struct pebs_cpu *cpu, struct tiermem_sampler_cpu *out,
 			copy_record(tiermem_ring_slot(&out->ring, nr++), record,
 				    cpu->mm);
 	}
-	tiermem_ring_publish(&out->ring, nr);
-	out->stats.records += nr;
+	tiermem_sampler_publish(out, nr);
 	return at;
 }
 

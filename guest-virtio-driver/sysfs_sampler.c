@@ -131,6 +131,7 @@ COUNTER_ATTR(lost_ring);
 COUNTER_ATTR(lost_source);
 COUNTER_ATTR(foreign);
 COUNTER_ATTR(drains);
+COUNTER_ATTR(wakes);
 COUNTER_ATTR(time_ns);
 COUNTER_ATTR(flushes);
 COUNTER_ATTR(ptes);
@@ -147,6 +148,7 @@ static struct attribute *sampler_attrs[] = {
 	&dev_attr_lost_source.attr,
 	&dev_attr_foreign.attr,
 	&dev_attr_drains.attr,
+	&dev_attr_wakes.attr,
 	&dev_attr_time_ns.attr,
 	&dev_attr_flushes.attr,
 	&dev_attr_ptes.attr,

@@ -45,8 +45,8 @@
 #define QUIET_EPOCHS 8U
 #define QUIET_SAMPLES 64
 #define QUIET_RETURN 2U
-/* A ring that is half full when looked at is looked at twice as often. */
-#define DRAIN_MS_MIN 10
+/* A look that comes so little early is the epoch's. */
+#define EARLY_MS 5
 #define MAX_MOVES 16384
 /*
  * Of so many samples an epoch the page table is asked who served them. It takes
@@ -136,7 +136,7 @@ static bool convert(struct tiermem_tiering *t, const struct tiermem_record *reco
 }
 
 /* Read what is in the ring now, not what comes in while it is read. */
-static unsigned int drain_cpu(struct tiermem_tiering *t, unsigned int cpu)
+static void drain_cpu(struct tiermem_tiering *t, unsigned int cpu)
 {
 	const u32 weight = READ_ONCE(t->tm->sampler.period);
 	unsigned int sum = 0, nr, i, used;
@@ -150,25 +150,16 @@ static unsigned int drain_cpu(struct tiermem_tiering *t, unsigned int cpu)
 		sum += nr;
 		cond_resched();
 	} while (nr == TIERMEM_RECORDS_PER_READ && sum < TIERMEM_RING_RECORDS);
-	return sum;
 }
 
 static void drain(struct tiermem_tiering *t)
 {
-	const unsigned long most = msecs_to_jiffies(EPOCH_MS);
-	const unsigned long least = msecs_to_jiffies(DRAIN_MS_MIN);
-	unsigned int cpu, nr, fullest = 0;
+	unsigned int cpu;
 
 	if (!READ_ONCE(t->tm->sampler.source))
 		return;
-	for_each_possible_cpu(cpu) {
-		nr = drain_cpu(t, cpu);
-		fullest = max(fullest, nr);
-	}
-	if (fullest > TIERMEM_RING_RECORDS / 2)
-		t->interval = max(t->interval / 2, least);
-	else if (fullest < TIERMEM_RING_RECORDS / 8)
-		t->interval = min(t->interval * 2, most);
+	for_each_possible_cpu(cpu)
+		drain_cpu(t, cpu);
 }
 
 /* ---- What holds for an epoch ---- */
@@ -448,21 +439,34 @@ static bool is_stirred(const struct tiermem_tiering *t)
 	       slow * 1000 > all * (t->usual_slow_milli + STIRRED_MILLI);
 }
 
-static void look(struct tiermem_tiering *t)
+/*
+ * Something has begun in a quiet guest. The long epoch ends before it, else its counts
+ * would be divided by a time of which it took a part.
+ */
+static void begin(struct tiermem_tiering *t)
+{
+	epoch(t, ktime_get_ns());
+	t->samples_expected = TIERMEM_RING_WAKE;
+	note_quiet(t, false);
+	t->stirred_epochs = STIRRED_EPOCHS;
+}
+
+static void look(struct tiermem_tiering *t, bool filled)
 {
 	struct tiermem_stopwatch start;
 	u64 now;
 
 	mutex_lock(&t->lock);
 	if (!t->paused) {
+		if (filled && is_quiet(t))
+			begin(t);
 		start = tiermem_stopwatch_start();
 		drain(t);
 		spend(t, TIERMEM_STAGE_CLASSIFY, tiermem_stopwatch_read(&start));
 		now = ktime_get_ns();
 		if (!is_quiet(t) && is_stirred(t))
 			t->stirred_epochs = STIRRED_EPOCHS;
-		/* A look that comes a little early is the epoch's. */
-		if (now - t->last_epoch_ns >= (epoch_ms(t) - DRAIN_MS_MIN / 2) * NSEC_PER_MSEC)
+		if (now - t->last_epoch_ns >= (epoch_ms(t) - EARLY_MS) * NSEC_PER_MSEC)
 			epoch(t, now);
 	}
 	mutex_unlock(&t->lock);
@@ -478,22 +482,19 @@ static unsigned long until_next_look(struct tiermem_tiering *t)
 	u64 now = ktime_get_ns();
 	unsigned long left = end > now ? nsecs_to_jiffies(end - now) : 0;
 
+	if (READ_ONCE(t->paused))
+		return msecs_to_jiffies(EPOCH_MS);
 	/* The jiffy that has begun does not count. */
 	return clamp(left + 1, 1UL,
-		     t->interval * (t->quiet_epochs ? epoch_ms(t) / EPOCH_MS : 1));
+		     msecs_to_jiffies(t->quiet_epochs ? epoch_ms(t) : EPOCH_MS));
 }
 
 static int tiering_thread(void *data)
 {
 	struct tiermem_tiering *t = data;
 
-	while (!kthread_should_stop()) {
-		set_current_state(TASK_IDLE);
-		if (!kthread_should_stop())
-			schedule_timeout(until_next_look(t));
-		__set_current_state(TASK_RUNNING);
-		look(t);
-	}
+	while (!kthread_should_stop())
+		look(t, tiermem_sampler_wait(&t->tm->sampler, until_next_look(t)));
 	return 0;
 }
 
@@ -582,7 +583,6 @@ static void reset_state(struct tiermem_tiering *t)
 	t->sampled_period = READ_ONCE(t->tm->sampler.wanted_period);
 	t->usual_slow_milli = 0;
 	memcpy(t->before_by_tier, t->samples_by_tier, sizeof(t->before_by_tier));
-	t->interval = msecs_to_jiffies(EPOCH_MS);
 	t->page_ns = PAGE_NS;
 	t->boosts = (struct tiermem_boosts) {};
 	tm_budget_reset(&t->cpu, t->last_epoch_ns);

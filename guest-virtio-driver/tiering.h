@@ -5,8 +5,9 @@
  *   rings ─> spaces (whose?) ─> policy core ─plan─> relocate ─> exchange, migrate
  *                                   ^ residency (where is it now?)
  *
- * One thread, woken four times a second, and less when nothing happens. It starts
- * with the driver and stops with it, at suspend and by sysfs.
+ * One thread, woken four times a second, less when nothing happens, and when a ring of
+ * samples is half full. It starts with the driver and stops with it, at suspend and by
+ * sysfs.
  *
  * Locks: tiering.control serializes starting and stopping. tiering.lock serializes all use of policy, spaces and relocation, and
  * is the right to read the sampler's rings. It nests outside of everything
@@ -64,7 +65,6 @@ struct tiermem_tiering {
 	unsigned int stirred_epochs;	/* short ones to come; see is_stirred() */
 	u32 usual_slow_milli;		/* of look-ups, those served by slow memory */
 	u64 before_by_tier[2];		/* samples_by_tier at the last epoch */
-	unsigned long interval;		/* jiffies between two looks at the rings */
 	u64 lost;			/* samples, until the last epoch */
 	u32 unseen;		/* samples until the next that is looked up */
 	u32 samples_expected;	/* in this epoch, if it is as long and busy as the last one */
