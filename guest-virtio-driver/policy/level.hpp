@@ -46,6 +46,10 @@ struct Level {
     // More than is usual by over a quarter: something else may have come on top.
     [[nodiscard]] constexpr bool raised() const { return sat_sub(before[0], average) > average / 4; }
 
+    // Before the end of the first epoch in which anything is heard of an address space: there
+    // is no other level that it could be a burst of, and the next epoch confirms it.
+    constexpr void begin() { before[0] = before[1] = now; }
+
     // End of epoch. `weight` is what one sample stands for. An epoch that took
     // as long as `epochs` of them has a mean of their counts in `now`: as certain
     // and as old as so many. True on a change.

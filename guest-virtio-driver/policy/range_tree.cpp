@@ -313,6 +313,8 @@ void grow_older(Node& n) {
         heard_ = sat_add(heard_, n.level.now);
         if (length.scale != EpochLength::kWhole)
             n.level.now = clamp_u32((uint64_t{n.level.now} * length.scale) >> 16);
+        if (!known_)
+            n.level.begin();
         // What comes in bursts is ranked by its last counts too.
         if (n.level.spread > n.level.average / 2)
             n.ranked = kUnranked;
@@ -346,6 +348,7 @@ TreeChange RangeTree::settle(uint32_t weight, const EpochLength& length) {
     for (Node& n : *this)
         if (n.leaf())
             settle_leaf(n, weight, length, change);
+    known_ = known_ || heard_ != 0;
     fit_cache();
     change.merges = merge_cold(weight) + merge_for_room();
     change.details_dropped += drop_details_for_room();

@@ -231,6 +231,7 @@ class RangeTree {
     unsigned cache_order_;  // of the windows that the cache tells apart, see fit_cache()
     uint8_t missed_order_;  // of the leaf that was last not found in the cache
     bool any_due_;
+    bool known_;            // an epoch has ended in which something was heard
     uint32_t missed_;       // accesses in this epoch of which the leaf was not found there ...
     uint32_t heard_;        // ... and all of them, summed up while settling
     unsigned top_shift_; // order of what an entry of top_ stands for

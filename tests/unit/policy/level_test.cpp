@@ -100,6 +100,21 @@ Test(level, the_first_count_of_all_is_not_counted_on) {
     cr_assert_eq(level.confident(kWeight), 0U);
 }
 
+Test(level, what_an_address_space_begins_with_is_counted_on_with_the_second_epoch) {
+    Level level{};
+    level.now = 100000;
+    level.begin();
+    cr_assert(level.settle(kWeight));
+    cr_assert_eq(level.average, 100000U);
+    cr_assert_eq(level.confident(kWeight), 0U);
+    Level burst = level;
+    cr_assert_not(epoch(level, 90000));
+    cr_assert_gt(level.confident(kWeight), 60000U);
+    cr_assert_leq(level.confident(kWeight), 90000U);
+    epoch(burst, 0);
+    cr_assert_eq(burst.confident(kWeight), 0U, "a stream has passed");
+}
+
 Test(level, a_burst_on_a_boundary_is_not_counted_on) {
     Level level = steady(0, 20);
     epoch(level, 500000);

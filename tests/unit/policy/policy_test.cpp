@@ -185,6 +185,16 @@ Test(policy, configurations_out_of_range_are_refused) {
     cr_assert_eq(tm_policy_create(&config, nullptr), TM_ERR_ARGUMENT);
 }
 
+// Dense until anything is heard, in whatever limits.
+Test(policy, what_begins_is_sampled_densely) {
+    Fixture f;
+    cr_assert_eq(f.epoch().period, 127U);
+    tm_policy_config narrow = defaults();
+    narrow.period_min = 1000;
+    Fixture g(narrow);
+    cr_assert_eq(g.epoch().period, 1000U);
+}
+
 Test(policy, the_driver_is_content_with_less) {
     tm_policy_config guest;
     tm_policy_config_guest(&guest);

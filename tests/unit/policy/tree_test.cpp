@@ -47,6 +47,24 @@ Test(tree, fresh) {
     cr_assert_geq(f.tree.detail_capacity(), 257U, "512 MiB that are not aligned to 2 MiB");
 }
 
+Test(tree, only_the_first_epoch_that_hears_anything_needs_no_third) {
+    Fixture f;
+    f.settle(); // nobody there
+    f.samples(kHeap, 2 << 20, 2000);
+    cr_assert_gt(f.settle().changes, 0U);
+    const Level& old = f.tree.node(f.tree.find(kHeap)).level;
+    cr_assert_eq(old.age, 0);
+    f.samples(kHeap, 2 << 20, 2000);
+    f.samples(kHeap + (64 << 20), 2 << 20, 2000);
+    f.settle();
+    cr_assert_gt(old.confident(100), 100000U);
+    const uint16_t late = f.tree.find(kHeap + (64 << 20));
+    f.samples(kHeap, 2 << 20, 2000);
+    f.samples(kHeap + (64 << 20), 2 << 20, 2000);
+    f.settle();
+    cr_assert_eq(f.tree.node(late).level.confident(100), 0U, "what comes later is confirmed by a third");
+}
+
 Test(tree, addresses_at_both_ends) {
     for (const unsigned bits : {47U, 57U}) {
         Fixture f(256 * 1024, bits);
