@@ -68,6 +68,7 @@ void settle_trees(tm_policy& p, uint64_t length_ns, tm_epoch_result& result) {
         p.stats.details_dropped += change.details_dropped;
         p.stats.forgotten += change.forgotten;
     }
+    p.steady = result.changes == 0 ? sat_add(p.steady, length.epochs) : 0;
 }
 
 void rank_spaces(tm_policy& p) {
@@ -163,9 +164,13 @@ void note_stir(tm_policy& p, uint64_t promoted, uint64_t length_ns) {
 }
 
 // Ranking takes most of the time of an epoch. While hardly anything is moved and
-// nothing has changed, every second epoch goes without.
-bool may_rest(const tm_policy& p, const tm_epoch_input& in, const tm_epoch_result& result) {
-    return p.planned_ns != 0 && p.planned_ns == p.last_ns && result.changes == 0 && p.stir_ppm < kMuchPpm / 8 &&
+// nothing has changed, every second epoch goes without; in the end all of two seconds (of
+// the driver's epochs). A change is confirmed, and acted upon, in the epochs that follow it.
+bool may_rest(const tm_policy& p, const tm_epoch_input& in) {
+    constexpr uint32_t kLongRest = 8;
+    constexpr uint32_t kSteady = 4;
+    const bool rested = p.stir_ppm < kMuchPpm / 8 ? p.unplanned >= kLongRest : p.planned_ns != p.last_ns;
+    return p.planned_ns != 0 && !rested && p.steady >= kSteady && p.stir_ppm < kMuchPpm / 2 &&
            all_free(in) >= wanted_reserve(p, in) && (in.fast_quota >> kPageShift) == p.quota_pages;
 }
 
@@ -418,7 +423,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     Walker walker(walk, context, p.config.walk_windows);
     p.residency.refresh(p.spaces, walker);
     note_demand(p, *input);
-    if (!may_rest(p, *input, *result))
+    if (!may_rest(p, *input))
         plan(p, *input, walker, moves, max_moves, *result);
     note_pace(p, *input, length_ns);
     note_served(p);

@@ -30,6 +30,7 @@ struct tm_policy {
     uint32_t move_cost_ns;  // of a page, in the last epoch
     uint32_t epochs;        // of nominal length, that the last epoch took
     uint32_t unplanned;     // the same since `planned_ns`
+    uint32_t steady;        // the same since the heat of any range has changed
     uint64_t pace;          // accesses in an epoch of nominal length, by the last few
     uint64_t busy_accesses; // the most in an epoch, slowly forgotten
     uint32_t slow_milli;    // of the accesses, served by tier 1; a mean of the last epochs

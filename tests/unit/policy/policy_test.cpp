@@ -404,6 +404,28 @@ Test(policy, stir_is_what_was_promoted_of_late) {
     cr_assert_eq(f.policy->stir_ppm, 0U);
 }
 
+Test(policy, the_less_is_moved_the_longer_a_ranking_holds) {
+    QuarterFast f;
+    const auto plans = [&](int epochs, uint32_t stir_ppm, uint64_t hot) {
+        int sum = 0;
+        for (int e = 0; e < epochs; e++) {
+            f.policy->stir_ppm = stir_ppm;
+            f.samples(1, hot, 16 * kMiB, 9000);
+            f.samples(1, kHeap, 128 * kMiB, 1000);
+            f.epoch();
+            sum += f.policy->planned_ns == f.input.now_ns ? 1 : 0;
+        }
+        return sum;
+    };
+    const uint64_t hot = kHeap + 64 * kMiB;
+    plans(100, 0, hot); // the last change is behind it
+    cr_assert_eq(plans(16, 9000, hot), 16);
+    cr_assert_eq(plans(16, 8000, hot), 8);
+    cr_assert_eq(plans(16, 2000, hot), 2);
+    cr_assert_geq(plans(3, 2000, kHeap + 96 * kMiB), 2, "what changes is planned at once");
+    cr_assert_eq(f.fast_in(1, kHeap + 96 * kMiB, 16 * kMiB), 4096U);
+}
+
 Test(policy, no_bandwidth_no_moves) {
     Fixture f;
     tm_policy_space_add(f.policy, 1, 0);
