@@ -152,6 +152,15 @@ static void drain_cpu(struct tiermem_tiering *t, unsigned int cpu)
 	} while (nr == TIERMEM_RECORDS_PER_READ && sum < TIERMEM_RING_RECORDS);
 }
 
+static u32 set_period(struct tiermem_tiering *t, u32 wanted)
+{
+	u32 period = clamp_t(u32, wanted | 1, TIERMEM_PERIOD_MIN, TIERMEM_PERIOD_MAX);
+
+	if (period != READ_ONCE(t->tm->sampler.wanted_period))
+		tiermem_sampler_set_period(&t->tm->sampler, period);
+	return period;
+}
+
 static void drain(struct tiermem_tiering *t)
 {
 	unsigned int cpu;
@@ -160,6 +169,7 @@ static void drain(struct tiermem_tiering *t)
 		return;
 	for_each_possible_cpu(cpu)
 		drain_cpu(t, cpu);
+	set_period(t, tm_policy_period_now(t->policy));
 }
 
 /* ---- What holds for an epoch ---- */
@@ -342,12 +352,10 @@ static unsigned long carry_out(struct tiermem_tiering *t, unsigned int nr, u64 m
 
 static void follow_period(struct tiermem_tiering *t)
 {
-	u32 period = clamp_t(u32, t->result.period | 1, TIERMEM_PERIOD_MIN, TIERMEM_PERIOD_MAX);
+	u32 period = set_period(t, t->result.period);
 
 	t->samples_expected = div_u64((u64)t->result.samples * t->sampled_period, period);
 	t->sampled_period = period;
-	if (period != READ_ONCE(t->tm->sampler.wanted_period))
-		tiermem_sampler_set_period(&t->tm->sampler, period);
 }
 
 /* One that is not ends the quiet at once, but it comes back soon after. */

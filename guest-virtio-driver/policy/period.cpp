@@ -21,6 +21,10 @@ uint64_t doubt_ppm(const tm_policy_config& config, uint32_t stir) {
     return (uint64_t{config.doubt_milli} * stir + config.calm_doubt_milli * (most - stir)) * 1000 / most;
 }
 
+uint64_t samples_for(const tm_policy_config& config, uint64_t ns) {
+    return ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
+}
+
 uint32_t limited(const tm_policy_config& config, uint64_t period) {
     if (period < config.period_min)
         return config.period_min;
@@ -28,13 +32,17 @@ uint32_t limited(const tm_policy_config& config, uint64_t period) {
 }
 } // namespace
 
+uint64_t affordable_samples(const tm_policy_config& config, uint64_t ns, uint32_t cpu_permille) {
+    return samples_for(config, mul_div(ns, cpu_permille, 1000));
+}
+
 uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
     // Samples an epoch that the budget pays for.
     const uint64_t most_ns = mul_div(terms.epoch_ns, terms.cpu_permille, 1000);
     const uint64_t least_ns = most_ns / kLeastPart;
     const uint64_t worth_ns = terms.gain_ns / kGainPart > least_ns ? terms.gain_ns / kGainPart : least_ns;
     const uint64_t budget_ns = most_ns < worth_ns ? most_ns : worth_ns;
-    uint64_t samples = budget_ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
+    uint64_t samples = samples_for(config, budget_ns);
     const uint64_t doubt = doubt_ppm(config, terms.stir);
     if (terms.uncertain_ppm < doubt) {
         const uint64_t part = mul_div(samples, terms.uncertain_ppm, doubt);

@@ -19,6 +19,9 @@ struct PeriodTerms {
     uint32_t current;         // period in force
 };
 
+// Samples that cost so many permille of `ns` of one CPU.
+uint64_t affordable_samples(const tm_policy_config& config, uint64_t ns, uint32_t cpu_permille);
+
 // Pure. The period wanted, within the limits of `config`; keeps `current`
 // where the difference is less than a quarter.
 uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms);

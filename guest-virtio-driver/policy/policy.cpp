@@ -174,6 +174,9 @@ bool may_rest(const tm_policy& p, const tm_epoch_input& in) {
            all_free(in) >= wanted_reserve(p, in) && (in.fast_quota >> kPageShift) == p.quota_pages;
 }
 
+// So many times what the budget pays for: what begins may take that once.
+constexpr uint64_t kFarMore = 4;
+
 void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     PeriodTerms terms{};
     // By the busiest of the last epochs: an idle one must not make the next
@@ -190,6 +193,7 @@ void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     terms.stir = stir(p);
     terms.current = p.period;
     p.period = next_period(p.config, terms);
+    p.many_samples = affordable_samples(p.config, epoch_ns(p), terms.cpu_permille) * kFarMore;
 }
 
 void plan(tm_policy& p, const tm_epoch_input& in, Walker& walker, tm_move* moves, uint32_t max_moves,
@@ -216,6 +220,7 @@ void start_epoch(tm_policy& p, uint64_t now_ns) {
     p.epoch_accesses = 0;
     p.epoch_fast = 0;
     p.epoch_known = 0;
+    p.next_limit = p.many_samples;
 }
 
 void free_spaces(tm_policy& p) {
@@ -410,6 +415,16 @@ uint32_t tm_policy_samples(tm_policy* policy, const tm_sample* samples, uint32_t
     p.epoch_samples = sat_add(p.epoch_samples, taken);
     p.stats.samples += taken;
     return taken;
+}
+
+uint32_t tm_policy_period_now(tm_policy* policy) {
+    tm_policy& p = *policy;
+    // Nothing is known of budgets before the first epoch has ended.
+    if (p.last_ns != 0 && p.epoch_samples >= p.next_limit) {
+        p.next_limit = sat_add<uint64_t>(p.epoch_samples, p.many_samples / 2);
+        p.period = p.period < p.config.period_max / 2 ? 2 * p.period + 1 : p.config.period_max;
+    }
+    return p.period;
 }
 
 int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn walk, void* context, tm_move* moves,

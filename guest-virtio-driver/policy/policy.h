@@ -246,6 +246,13 @@ uint32_t tm_policy_samples(struct tm_policy *policy,
 			   const struct tm_sample *samples, uint32_t count);
 
 /*
+ * The period wanted before the epoch ends: that of the last epoch's result, or longer when far more
+ * samples have come than an epoch's part of the CPU budget pays for, as on many
+ * CPUs that become busy at once. Asked after samples were counted.
+ */
+uint32_t tm_policy_period_now(struct tm_policy *policy);
+
+/*
  * End an epoch: classify, rank all spaces, and plan at most @max_moves steps
  * into @moves. @walk (with @context) is called at most config.walk_windows
  * times; NULL: residency stays what samples and moves told.

@@ -31,6 +31,8 @@ struct tm_policy {
     uint32_t epochs;        // of nominal length, that the last epoch took
     uint32_t unplanned;     // the same since `planned_ns`
     uint32_t steady;        // the same since the heat of any range has changed
+    uint64_t many_samples;  // for an epoch of nominal length; see tm_policy_period_now()
+    uint64_t next_limit;    // of `epoch_samples`, where the period is lengthened
     uint64_t pace;          // accesses in an epoch of nominal length, by the last few
     uint64_t busy_accesses; // the most in an epoch, slowly forgotten
     uint32_t slow_milli;    // of the accesses, served by tier 1; a mean of the last epochs

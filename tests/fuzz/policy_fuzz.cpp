@@ -93,6 +93,8 @@ void samples(tm_policy* policy, Input& in) {
         const tm_sample s{space & 7U, address + i * 4096ULL * (space >> 3), weight, static_cast<uint8_t>(i % 3), {0, 0, 0}};
         tm_policy_samples(policy, &s, 1);
     }
+    if (tm_policy_period_now(policy) == 0)
+        __builtin_trap();
 }
 
 void step(tm_policy* policy, Input& in, uint64_t& now) {

@@ -195,6 +195,35 @@ Test(policy, what_begins_is_sampled_densely) {
     cr_assert_eq(g.epoch().period, 1000U);
 }
 
+// Sixty-four CPUs become busy at once: not for the rest of the epoch at the same density.
+Test(policy, far_too_many_samples_lengthen_the_period_at_once) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.samples(1, kHeap, kMiB, 100000);
+    cr_assert_eq(tm_policy_period_now(f.policy), 127U, "no budget is known yet");
+    f.input.cpu_permille = 1;
+    const uint32_t period = f.epoch().period;
+    const int many = 500000 / 60 * 4; // 500 us of an epoch, 60 ns each
+    f.samples(1, kHeap, kMiB, many - 1);
+    cr_assert_eq(tm_policy_period_now(f.policy), period);
+    f.samples(1, kHeap, kMiB, 1);
+    cr_assert_eq(tm_policy_period_now(f.policy), 2 * period + 1);
+    f.samples(1, kHeap, kMiB, many / 2 - 1);
+    cr_assert_eq(tm_policy_period_now(f.policy), 2 * period + 1, "the longer one is waited for");
+    f.samples(1, kHeap, kMiB, 1);
+    cr_assert_eq(tm_policy_period_now(f.policy), 4 * period + 3);
+    for (int i = 0; i < 30; i++) {
+        f.samples(1, kHeap, kMiB, many);
+        tm_policy_period_now(f.policy);
+    }
+    cr_assert_eq(tm_policy_period_now(f.policy), defaults().period_max);
+    f.epoch();
+    f.samples(1, kHeap, kMiB, many - 1);
+    const uint32_t later = tm_policy_period_now(f.policy);
+    f.samples(1, kHeap, kMiB, 1);
+    cr_assert(later == defaults().period_max || tm_policy_period_now(f.policy) > later, "each epoch begins anew");
+}
+
 Test(policy, the_driver_is_content_with_less) {
     tm_policy_config guest;
     tm_policy_config_guest(&guest);
