@@ -8,7 +8,8 @@
  *   tm_policy_create()                      once
  *   tm_policy_space_add()/_remove()         as address spaces come and go
  *   loop, about every 500 ms:
- *     tm_policy_samples()                   any number of times
+ *     tm_policy_samples()                   any number of times, and
+ *     tm_policy_period_now()                whether there are too many
  *     tm_policy_epoch()                     classify, rank, plan
  *     ... carry out the moves ...
  *     tm_policy_moved()                     say what became of each of them
@@ -246,9 +247,9 @@ uint32_t tm_policy_samples(struct tm_policy *policy,
 			   const struct tm_sample *samples, uint32_t count);
 
 /*
- * The period wanted before the epoch ends: that of the last epoch's result, or longer when far more
- * samples have come than an epoch's part of the CPU budget pays for, as on many
- * CPUs that become busy at once. Asked after samples were counted.
+ * The period wanted before the epoch ends, asked after samples were counted: that of
+ * the last epoch's result, or longer when far more samples have come than an epoch's
+ * part of the CPU budget pays for, as on many CPUs that become busy at once.
  */
 uint32_t tm_policy_period_now(struct tm_policy *policy);
 
