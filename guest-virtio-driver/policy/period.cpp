@@ -24,13 +24,13 @@ uint64_t doubt_ppm(const tm_policy_config& config, uint32_t stir) {
 uint64_t samples_for(const tm_policy_config& config, uint64_t ns) {
     return ns / (config.sample_cost_ns == 0 ? 1 : config.sample_cost_ns);
 }
+} // namespace
 
-uint32_t limited(const tm_policy_config& config, uint64_t period) {
+uint32_t limited_period(const tm_policy_config& config, uint64_t period) {
     if (period < config.period_min)
         return config.period_min;
     return period > config.period_max ? config.period_max : static_cast<uint32_t>(period);
 }
-} // namespace
 
 uint64_t affordable_samples(const tm_policy_config& config, uint64_t ns, uint32_t cpu_permille) {
     return samples_for(config, mul_div(ns, cpu_permille, 1000));
@@ -55,7 +55,7 @@ uint32_t next_period(const tm_policy_config& config, const PeriodTerms& terms) {
     // Rounded up, so as to stay within the budget; odd, so as not to beat
     // with strides that are powers of two.
     const uint64_t wanted = (terms.accesses / samples + 1) | 1;
-    const uint32_t period = limited(config, wanted);
+    const uint32_t period = limited_period(config, wanted);
     const bool close = period - period / 4 <= terms.current && terms.current <= sat_add(period, period / 4);
     const bool affordable = terms.current >= period;
     return close && affordable ? terms.current : period;

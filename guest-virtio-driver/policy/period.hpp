@@ -19,6 +19,9 @@ struct PeriodTerms {
     uint32_t current;         // period in force
 };
 
+// The nearest period that `config` allows.
+uint32_t limited_period(const tm_policy_config& config, uint64_t period);
+
 // Samples that cost so many permille of `ns` of one CPU.
 uint64_t affordable_samples(const tm_policy_config& config, uint64_t ns, uint32_t cpu_permille);
 

@@ -310,8 +310,7 @@ int tm_policy_create(const tm_policy_config* config, tm_policy** policy) {
     p->spaces.init(p + 1, config->max_spaces);
     p->move_cost_ns = config->move_cost_ns;
     p->stir_ppm = 1000000; // nothing is placed yet
-    p->period = config->period_max < kStartPeriod ? config->period_max : kStartPeriod;
-    p->period = p->period < config->period_min ? config->period_min : p->period;
+    p->period = limited_period(*config, kStartPeriod);
     p->stats.bytes = bytes;
     *policy = p;
     return 0;
@@ -422,7 +421,7 @@ uint32_t tm_policy_period_now(tm_policy* policy) {
     // Nothing is known of budgets before the first epoch has ended.
     if (p.last_ns != 0 && p.epoch_samples >= p.next_limit) {
         p.next_limit = sat_add<uint64_t>(p.epoch_samples, p.many_samples / 2);
-        p.period = p.period < p.config.period_max / 2 ? 2 * p.period + 1 : p.config.period_max;
+        p.period = limited_period(p.config, uint64_t{p.period} * 2 + 1);
     }
     return p.period;
 }
