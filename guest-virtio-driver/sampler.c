@@ -56,12 +56,9 @@ void tiermem_sampler_reason(struct tiermem_sampler *sampler,
 
 /* ---- Consumer ---- */
 
-unsigned int tiermem_sampler_read(struct tiermem_sampler *sampler,
-				  unsigned int cpu,
-				  struct tiermem_record *records,
-				  unsigned int max)
+static unsigned int read_ring(struct tiermem_ring *ring, struct tiermem_record *records,
+			      unsigned int max)
 {
-	struct tiermem_ring *ring = &per_cpu_ptr(sampler->cpus, cpu)->ring;
 	u32 tail = ring->tail;
 	u32 nr, i;
 
@@ -72,6 +69,21 @@ unsigned int tiermem_sampler_read(struct tiermem_sampler *sampler,
 					   (TIERMEM_RING_RECORDS - 1)];
 	/* The producer may overwrite the slots only after they were read. */
 	smp_store_release(&ring->tail, tail + nr);
+	return nr;
+}
+
+unsigned int tiermem_sampler_read(struct tiermem_sampler *sampler,
+				  unsigned int cpu,
+				  struct tiermem_record *records,
+				  unsigned int max)
+{
+	unsigned int nr = 0;
+
+	/* Whoever has started the sampler may stop it meanwhile, which frees the rings. */
+	mutex_lock(&sampler->lock);
+	if (sampler->source)
+		nr = read_ring(&per_cpu_ptr(sampler->cpus, cpu)->ring, records, max);
+	mutex_unlock(&sampler->lock);
 	return nr;
 }
 

@@ -47,7 +47,7 @@ struct tiermem_record {
  * head and tail run freely; head is published after the records are.
  */
 struct tiermem_ring {
-	struct tiermem_record *records;
+	struct tiermem_record *records;	/* NULL while there is no source */
 	u32 head;
 	/* on a line of its own: the consumer writes it */
 	u32 tail ____cacheline_aligned_in_smp;
@@ -112,7 +112,7 @@ enum tiermem_event {
 #define TIERMEM_LOAD_LATENCY 64
 
 struct tiermem_sampler {
-	struct mutex lock;		/* starting, stopping, periods, consumer */
+	struct mutex lock;		/* starting, stopping, periods, reading the rings */
 	const struct tiermem_source *source;	/* NULL while stopped */
 	struct tiermem_sampler_cpu __percpu *cpus;
 	enum tiermem_event event;
@@ -147,7 +147,7 @@ const char *tiermem_event_name(enum tiermem_event event);
 const char *tiermem_sampler_source_name(unsigned int nth);
 /*
  * Take up to @max records of @cpu's ring. One consumer at a time. Returns how
- * many; 0 when the ring is empty.
+ * many; 0 when the ring is empty or sampling is off. May sleep.
  */
 unsigned int tiermem_sampler_read(struct tiermem_sampler *sampler,
 				  unsigned int cpu,

@@ -118,6 +118,23 @@ def test_cpus_and_module_come_and_go():
         assert samples.counters(vm)["source"] == "pebs"
 
 
+@pytest.mark.parametrize("owner", ["tiering", "sampler"])
+def test_sampling_ends_under_an_open_stream(owner):
+    """Whoever started it ends sampling while the stream is open and has unread records. Its reader waits, and gets
+    records when sampling begins again."""
+    with machine("6.12", "icelake", cpus=1) as vm:
+        enabled = f"$(echo {tiers.SYSFS}/{owner}/enabled)"
+        out = vm.run(f"""
+            echo 1 >{enabled}; exec 3<{samples.STREAM}
+            pebs-touch load 2000000000 900 >/dev/null & touch=$!
+            before=$(cat {samples.SAMPLER}/records)
+            until [ $(cat {samples.SAMPLER}/records) -gt $((before + 100)) ]; do sleep 0.1; done
+            echo 0 >{enabled}; cat {samples.SAMPLER}/source
+            dd bs={samples.RECORD.size} count=1 <&3 >/tmp/sample 2>/dev/null & reader=$!
+            sleep 0.5; echo 1 >{enabled}; wait $reader; kill $touch; wc -c </tmp/sample""", timeout=tiers.PATIENCE).output
+        assert out.split() == ["none", str(samples.RECORD.size)]
+
+
 def test_bad_values_change_nothing():
     with machine("6.1", "skylake", cpus=1) as vm:
         before = samples.counters(vm)
