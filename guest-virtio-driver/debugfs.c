@@ -50,6 +50,7 @@ static int samples_open(struct inode *inode, struct file *file)
 		return ret;
 	}
 	tiermem_tiering_pause(tm);
+	tiermem_get(tm);
 	file->private_data = stream;
 	return nonseekable_open(inode, file);
 }
@@ -57,12 +58,14 @@ static int samples_open(struct inode *inode, struct file *file)
 static int samples_release(struct inode *inode, struct file *file)
 {
 	struct stream *stream = file->private_data;
+	struct tiermem *tm = stream->tm;
 
-	tiermem_tiering_resume(stream->tm);
+	tiermem_tiering_resume(tm);
 	if (stream->started)
-		tiermem_sampler_stop(&stream->tm->sampler);
-	atomic_set(&stream->tm->stream_users, 0);
+		tiermem_sampler_stop(&tm->sampler);
+	atomic_set(&tm->stream_users, 0);
 	kvfree(stream);
+	tiermem_put(tm);
 	return 0;
 }
 
@@ -116,6 +119,8 @@ static ssize_t read_locked(struct stream *stream, struct file *file,
 	if (!max)
 		return -EINVAL;
 	while (!(nr = take(stream, max))) {
+		if (READ_ONCE(stream->tm->gone))
+			return -ENODEV;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		schedule_timeout_interruptible(POLL_INTERVAL);

@@ -168,6 +168,7 @@ static int tiermem_probe(struct virtio_device *vdev)
 
 	if (!tm)
 		return -ENOMEM;
+	refcount_set(&tm->holders, 1);
 	tm->vdev = vdev;
 	vdev->priv = tm;
 	spin_lock_init(&tm->vq_lock);
@@ -175,7 +176,7 @@ static int tiermem_probe(struct virtio_device *vdev)
 	ret = setup(tm);
 	if (ret) {
 		vdev->priv = NULL;
-		kfree(tm);
+		tiermem_put(tm);
 		return ret;
 	}
 	start_tiering(tm);
@@ -190,6 +191,8 @@ static void tiermem_remove(struct virtio_device *vdev)
 	struct tiermem *tm = vdev->priv;
 
 	unregister_reboot_notifier(&tm->reboot_nb);
+	/* The removal waits for who reads at this moment. */
+	WRITE_ONCE(tm->gone, true);
 	tiermem_debugfs_remove(tm);
 	tiermem_sysfs_remove(tm);
 	tiermem_tiering_stop(tm);
@@ -199,7 +202,7 @@ static void tiermem_remove(struct virtio_device *vdev)
 	destroy_reservoirs(tm);
 	tiermem_governor_destroy(tm);
 	vdev->priv = NULL;
-	kfree(tm);
+	tiermem_put(tm);
 }
 
 static void tiermem_config_changed(struct virtio_device *vdev)

@@ -4,7 +4,8 @@
  *
  * Records in the guest's byte order, in the order of each CPU. Opening the file
  * starts the sampler if it does not run, closing it then stops it. A read returns
- * whole records, waits until there is one, and refuses buffers that are smaller.
+ * whole records, waits until there is one, and refuses buffers that are smaller;
+ * it ends with ENODEV when the device is removed.
  * Used by the driver and by tools that read the stream.
  */
 #ifndef TIERMEM_SAMPLES_STREAM_H

@@ -30,7 +30,9 @@
 #include <linux/device.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/refcount.h>
 #include <linux/scatterlist.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/workqueue.h>
@@ -122,6 +124,8 @@ struct tiermem_qos {
 };
 
 struct tiermem {
+	refcount_t holders;			/* the driver, and who has the stream open */
+	bool gone;				/* to be removed: reading the stream ends */
 	struct virtio_device *vdev;
 	struct virtqueue *request_vq;
 	struct virtqueue *stats_vq;		/* NULL without the feature */
@@ -150,6 +154,18 @@ struct tiermem {
 	struct work_struct stats_work;
 	struct virtio_tiermem_stat *stats;
 };
+
+/* For files, which may stay open when the device has gone: then all of it is off, but there. */
+static inline void tiermem_get(struct tiermem *tm)
+{
+	refcount_inc(&tm->holders);
+}
+
+static inline void tiermem_put(struct tiermem *tm)
+{
+	if (refcount_dec_and_test(&tm->holders))
+		kfree(tm);
+}
 
 /* device.c: the wire. */
 

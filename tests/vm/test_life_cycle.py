@@ -3,6 +3,7 @@
 
 import programs
 import pytest
+import samples
 import tiers
 from tiermem_build import image
 from tiermem_vm import MachineError
@@ -113,19 +114,46 @@ def test_suspend(guest):
     tiers.resize(guest, NODE, NODE)
 
 
+def unplug(machine):
+    machine.qmp("device_del", id="tm0")
+    machine.wait_event("DEVICE_DELETED", matches=lambda data: data.get("device") == "tm0")
+    assert machine.qmp("query-tiermem") == []
+    assert machine.driver_state() == "absent"
+
+
+def plug(machine):
+    machine.qmp("device_add", driver="virtio-tiermem", id="tm0", fast_quota=QUOTAS["fast_quota"],
+                slow_quota=QUOTAS["slow_quota"])
+    tiers.until(lambda: machine.driver_state() == "bound", lambda: machine.console[-2000:])
+    check_started(machine)
+
+
 @tiers.newest_kernel_unless_full
 def test_hot_unplug_and_plug(boot, kernel):
     """The device goes and comes back while the guest runs; the new one has quotas of its own. [TM-DRV-RESET-1]
     [TM-DEV-INIT-2]"""
     machine = boot(kernel=kernel, **QUOTAS)
     check_started(machine)
-    machine.qmp("device_del", id="tm0")
-    machine.wait_event("DEVICE_DELETED", matches=lambda data: data.get("device") == "tm0")
-    assert machine.qmp("query-tiermem") == []
-    assert machine.driver_state() == "absent"
+    unplug(machine)
     whole = tiers.mem_total(machine)[0]
-    machine.qmp("device_add", driver="virtio-tiermem", id="tm0", fast_quota=QUOTAS["fast_quota"],
-                slow_quota=QUOTAS["slow_quota"])
-    tiers.until(lambda: machine.driver_state() == "bound", lambda: machine.console[-2000:])
-    check_started(machine)
+    plug(machine)
     assert tiers.mem_total(machine)[0] == whole - (2 * NODE - sum(QUOTAS.values()))
+
+
+def test_unplug_while_samples_are_read(boot, kernel):
+    """A reader that waits for samples does not keep the device, and its file stays good until it is closed, which
+    leaves the next device alone."""
+    machine = boot(kernel=kernel, **QUOTAS)
+    check_started(machine)
+    tiers.tiering(machine, False)
+    tiers.start(machine, f"exec 3<{samples.STREAM}; for file in {samples.SAMPLER}/enabled; do echo 0 >$file; done; "
+                "touch /tmp/open; cat <&3; until [ -e /tmp/close ]; do sleep 0.1; done", "/tmp/reader")
+    tiers.until(lambda: machine.run("ls /tmp/open", check=False).status == 0, lambda: machine.console[-2000:])
+    unplug(machine)
+    plug(machine)
+    tiers.wait_probed(machine, 2)
+    machine.run("touch /tmp/close")
+    status, output = tiers.until(lambda: tiers.finished(machine, "/tmp/reader"), lambda: machine.console[-2000:])
+    assert (status, output) == (0, "cat: read error: No such device\n")
+    assert samples.counters(machine)["enabled"] == "1"
+    machine.run(f"dd if={samples.STREAM} bs={samples.RECORD.size} count=1 of=/dev/null")
