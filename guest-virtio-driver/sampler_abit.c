@@ -178,7 +178,7 @@ static bool walk_next(void)
 		walk.record.mm = mm;
 		walk.record.tgid = next_tgid;
 		more = walk_piece(&walk, mm);
-		mmput(mm);
+		mmput_async(mm);
 	}
 	put_task_struct(process);
 	if (!more) {
