@@ -55,7 +55,8 @@ static void ibs_overflow(struct perf_event *event,
 	struct tiermem_sampler_cpu *out = this_cpu_ptr(ibs_sampler->cpus);
 	const u64 start = local_clock();
 
-	if (user_mode(regs) && current->mm && data->addr) {
+	/* perf writes the address of micro-operations that have one, and says so. */
+	if (user_mode(regs) && current->mm && (data->sample_flags & PERF_SAMPLE_ADDR)) {
 		const struct tiermem_record record = {
 			.addr = data->addr,
 			.ip = instruction_pointer(regs),
