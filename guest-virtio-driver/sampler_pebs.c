@@ -368,7 +368,11 @@ static int pebs_cpu_online(struct tiermem_sampler *sampler, unsigned int cpu)
 	return 0;
 }
 
-/* Runs on the CPU: none of the handlers is in the middle of a read. */
+/*
+ * Runs on the CPU, in its own thread: none of the handlers is in the middle of a read,
+ * and they look only at this CPU's event. Whoever sets periods is kept out by the
+ * sampler's lock, or by that of CPU hotplug.
+ */
 static void pebs_cpu_offline(struct tiermem_sampler *sampler, unsigned int cpu)
 {
 	struct pebs_cpu *pebs = per_cpu_ptr(&pebs_cpus, cpu);
@@ -377,8 +381,6 @@ static void pebs_cpu_offline(struct tiermem_sampler *sampler, unsigned int cpu)
 	if (!event)
 		return;
 	WRITE_ONCE(pebs->event, NULL);
-	/* Now no handler can find it. */
-	synchronize_rcu();
 	perf_event_release_kernel(event);
 }
 
