@@ -490,11 +490,28 @@ static unsigned long until_next_look(struct tiermem_tiering *t)
 	u64 now = ktime_get_ns();
 	unsigned long left = end > now ? nsecs_to_jiffies(end - now) : 0;
 
-	if (READ_ONCE(t->paused))
-		return msecs_to_jiffies(EPOCH_MS);
 	/* The jiffy that has begun does not count. */
 	return clamp(left + 1, 1UL,
 		     msecs_to_jiffies(t->quiet_epochs ? epoch_ms(t) : EPOCH_MS));
+}
+
+/* kthread_stop() ends it. */
+static void sleep_idle(unsigned long timeout)
+{
+	set_current_state(TASK_IDLE);
+	if (!kthread_should_stop())
+		schedule_timeout(timeout);
+	__set_current_state(TASK_RUNNING);
+}
+
+/* Until the rings are worth a look. Returns whether one of them is half full. */
+static bool wait_for_samples(struct tiermem_tiering *t)
+{
+	if (!READ_ONCE(t->paused))
+		return tiermem_sampler_wait(&t->tm->sampler, until_next_look(t));
+	/* Full rings are somebody else's now, and wake this thread once at most. */
+	sleep_idle(msecs_to_jiffies(EPOCH_MS));
+	return false;
 }
 
 static int tiering_thread(void *data)
@@ -502,7 +519,7 @@ static int tiering_thread(void *data)
 	struct tiermem_tiering *t = data;
 
 	while (!kthread_should_stop())
-		look(t, tiermem_sampler_wait(&t->tm->sampler, until_next_look(t)));
+		look(t, wait_for_samples(t));
 	return 0;
 }
 

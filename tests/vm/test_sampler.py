@@ -135,6 +135,20 @@ def test_sampling_ends_under_an_open_stream(owner):
         assert out.split() == ["none", str(samples.RECORD.size)]
 
 
+def test_reader_that_is_slow_does_not_wake_tiering():
+    """While the stream is open its full rings are not the tiering thread's, which goes on when it is closed."""
+    with machine("6.12", "icelake", cpus=1) as vm:
+        tiers.tiering(vm, True)
+        wakes = vm.run(f"""
+            more() {{ from=$(cat $1); until [ $(cat $1) -gt $((from + $2)) ]; do sleep 0.1; done; }}
+            cd {samples.SAMPLER}; exec 3<{samples.STREAM}; echo 61 >period
+            pebs-touch load 2000000000 900 >/dev/null 3<&- & touch=$!
+            for i in 1 2; do more lost_ring 10000; cat wakes; done
+            exec 3<&-; more ../tiering/epochs 2; more ../tiering/samples_fast 10; kill $touch""", timeout=tiers.PATIENCE)
+        before, after = map(int, wakes.output.split())
+        assert after - before <= 1  # one that was under way
+
+
 def test_bad_values_change_nothing():
     with machine("6.1", "skylake", cpus=1) as vm:
         before = samples.counters(vm)
