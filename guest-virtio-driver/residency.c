@@ -9,8 +9,8 @@
 #include "residency.h"
 
 #define WINDOW_SIZE (1UL << TM_WINDOW_SHIFT)
-/* Steps over empty entries in one call: more is left to the next epoch. */
-#define STEPS_MAX 65536
+/* Steps over empty entries in one call: some 100 us. The core asks on from there. */
+#define STEPS_MAX 4096
 
 static_assert(TM_WINDOW_SHIFT == PMD_SHIFT);
 
@@ -175,6 +175,7 @@ static int find_window(const struct tiermem *tm, struct mm_struct *mm,
 	struct vm_area_struct *vma;
 	unsigned int steps = STEPS_MAX;
 
+	/* Each step leaves an entry behind that is empty. */
 	while (steps) {
 		vma = find_vma(mm, addr);
 		if (!vma || vma->vm_start >= end)
@@ -186,7 +187,7 @@ static int find_window(const struct tiermem *tm, struct mm_struct *mm,
 			addr = vma->vm_end;
 		if (addr >= end)
 			return 0;
-		if (addr >= vma->vm_end)
+		if (addr >= vma->vm_end || !steps)
 			continue;
 		if (describe(tm, mm, addr & PMD_MASK, window))
 			return 1;
@@ -194,7 +195,8 @@ static int find_window(const struct tiermem *tm, struct mm_struct *mm,
 		steps--;
 		cond_resched();
 	}
-	return -EAGAIN;
+	*window = (struct tm_window) { .start = (addr - 1) & PMD_MASK };
+	return 1;
 }
 
 int tiermem_residency_window(const struct tiermem *tm, struct mm_struct *mm,

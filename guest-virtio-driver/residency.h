@@ -13,7 +13,8 @@
 
 /*
  * Describe the first window of @mm in [@start, @end) (2 MiB-aligned) with pages
- * that could be moved between the first two tiers: 1, or 0 if there is none.
+ * that could be moved between the first two tiers: 1, or 0 if there is none. After
+ * some thousand empty entries: the last of them, with no page.
  * -EAGAIN when the mmap lock is not free. The caller holds mm_users.
  */
 int tiermem_residency_window(const struct tiermem *tm, struct mm_struct *mm,

@@ -251,7 +251,10 @@ bool Runs::load_window(uint64_t from) {
         unseen_ = true;
         place_ = {space.id, from, slot_};
     }
-    if (walker_(space.id, from, node.end(), window) != 1) {
+    const int found = walker_(space.id, from, node.end(), window);
+    if (found != 1) {
+        if (found == 0 && from == node.start)
+            note_empty(space, leaf_);
         at_ = node.end();
         return false;
     }

@@ -130,7 +130,9 @@ struct tm_window {
  * Walk callback: describe the first window that has a present page, starting
  * at or after @start and before @end (both 2 MiB-aligned).
  * Returns 1 and fills @window; 0 if there is none; negative when it cannot tell
- * (space gone, lock not taken, budget used up): the core asks again next epoch.
+ * (space gone, lock not taken): the core asks again next epoch. A caller that has
+ * searched for long enough may return 1 and the last window that it has looked at,
+ * with no page present: the core goes on from there.
  */
 typedef int (*tm_walk_fn)(void *context, uint64_t space, uint64_t start,
 			  uint64_t end, struct tm_window *window);

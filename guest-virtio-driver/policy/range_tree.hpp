@@ -185,7 +185,6 @@ class RangeTree {
     // Whether there was one when the epoch was settled.
     [[nodiscard]] bool any_due() const { return any_due_; }
     void drop_detail(uint16_t i);
-    [[nodiscard]] bool cold() const { return leaves_ == 1 && nodes_[0].level.average == 0 && nodes_[0].level.now == 0; }
 
     [[nodiscard]] uint32_t leaves() const { return leaves_; }
     [[nodiscard]] uint32_t details() const { return details_used_; }

@@ -8,6 +8,9 @@ namespace {
 constexpr uint8_t kNever = 255;
 constexpr uint8_t kFresh = 16;       // the hand leaps over what is younger
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
+// Epochs for which the hand waits for an answer: if it went on, what it has summed up of
+// a large range would be lost each time that a lock is taken.
+constexpr uint32_t kMostWaits = 4;
 
 // Windows are mostly whole or empty.
 uint32_t count_pages(const uint64_t (&words)[8]) {
@@ -68,6 +71,25 @@ void note_window(Space& space, uint16_t index, const tm_window& window) {
     }
     d->missing = 0;
     d->refused = false;
+}
+
+namespace {
+// Of a leaf that is larger than a window.
+void note_pages(Node& n, uint32_t present, uint32_t fast) {
+    if (n.walk_age == kNever || n.present_pages != present)
+        n.ranked = kUnranked;
+    n.present_pages = present;
+    n.fast_pages = fast;
+    n.walk_age = 0;
+}
+} // namespace
+
+void note_empty(Space& space, uint16_t index) {
+    Node& n = space.tree.node(index);
+    if (n.order == kLeafOrder)
+        note_window(space, index, tm_window{});
+    else
+        note_pages(n, 0, 0);
 }
 
 void Residency::refresh(SpaceTable& spaces, Walker& walker) {
@@ -131,30 +153,25 @@ void Residency::turn_hand(SpaceTable& spaces, Walker& walker) {
         addr_ = 0;
         leaf_start_ = 0;
         fast_ = present_ = 0;
+        waits_ = 0;
     }
 }
 
-// Leaves that the hand went over entirely, up to (not including) leaf `upto`:
-// the one it was in gets what was found, the empty ones between get nothing.
+// Leaves that the hand went over entirely, up to (not including) leaf `upto`: the one it
+// was in gets what was found, those beyond the hand are empty.
 void Residency::commit(Space& space, uint16_t upto) {
     if (leaf_start_ >= space.tree.limit())
         return;
-    uint16_t i = space.tree.find(leaf_start_);
-    const bool whole = space.tree.node(i).start == leaf_start_;
-    while (i != upto && i != kNone) {
+    for (uint16_t i = space.tree.find(leaf_start_); i != upto && i != kNone; i = space.tree.next(i)) {
         Node& n = space.tree.node(i);
-        if (n.order != kLeafOrder && (whole || n.start > leaf_start_)) {
-            const bool here = n.start == leaf_start_;
-            // It may have been split since the hand came to it.
+        if (n.start >= addr_) {
+            note_empty(space, i);
+        } else if (n.start == leaf_start_ && n.order != kLeafOrder) {
+            // It may have been split since the hand came to it; then of its other parts
+            // nothing is known.
             const uint64_t present = present_ < n.pages() ? present_ : n.pages();
-            const uint32_t before = n.present_pages;
-            n.present_pages = here ? clamp_u32(present) : 0;
-            if (n.walk_age == kNever || n.present_pages != before)
-                n.ranked = kUnranked;
-            n.fast_pages = here ? clamp_u32(fast_ < present ? fast_ : present) : 0;
-            n.walk_age = 0;
+            note_pages(n, clamp_u32(present), clamp_u32(fast_ < present ? fast_ : present));
         }
-        i = space.tree.next(i);
     }
     fast_ = present_ = 0;
 }
@@ -176,7 +193,8 @@ bool Residency::turn_in(Space& space, Walker& walker) {
         tm_window window; // the walker clears it
         const int found = walker(space.id, addr_, limit, window);
         if (found < 0)
-            return true; // cannot tell now: go on with the next space
+            return waits_++ >= kMostWaits; // cannot tell now; then go on with the next space
+        waits_ = 0;
         if (found == 0) {
             commit(space, kNone);
             return true;

@@ -37,6 +37,9 @@ class Walker {
 // Take over what a walk of the 2 MiB leaf `index` showed.
 void note_window(Space& space, uint16_t index, const tm_window& window);
 
+// A walk of the whole leaf `index` found no page: what it had is unmapped.
+void note_empty(Space& space, uint16_t index);
+
 class Residency {
   public:
     // One epoch's walks; leaves a quarter of what `walker` has.
@@ -56,6 +59,7 @@ class Residency {
     uint64_t leaf_start_; // the coarse leaf under the hand, and what was found
     uint64_t fast_;       // in it so far
     uint64_t present_;
+    uint32_t waits_;    // epochs in which it could not be told what comes next
     uint32_t due_slot_;
 };
 

@@ -41,7 +41,6 @@ Test(tree, fresh) {
     Fixture f;
     f.check();
     cr_assert_eq(f.tree.leaves(), 1U);
-    cr_assert(f.tree.cold());
     cr_assert_eq(f.tree.first(), 0);
     cr_assert_eq(f.tree.next(0), kNone);
     cr_assert_geq(f.tree.detail_capacity(), 257U, "512 MiB that are not aligned to 2 MiB");
@@ -307,7 +306,8 @@ Test(tree, counts_saturate) {
     for (int i = 0; i < 10; i++)
         f.tree.record(kHeap, 0xffffffff, 1, f.rng);
     f.settle(0xffffffff);
-    cr_assert_leq(f.tree.node(f.tree.find(kHeap)).level.before[0], 0xffffffffU);
+    // The first samples split it: what is left saw all of the count there is.
+    cr_assert_eq(f.tree.node(f.tree.find(kHeap)).level.before[0], 0xffffffffU);
 }
 
 Test(tree, broken_invariants_are_found) {
