@@ -169,10 +169,16 @@ void note_stir(tm_policy& p, uint64_t promoted, uint64_t length_ns) {
 bool may_rest(const tm_policy& p, const tm_epoch_input& in) {
     constexpr uint32_t kLongRest = 8;
     constexpr uint32_t kSteady = 4;
+    constexpr uint64_t kSame = 256; // a part of the quota: the kernel, too, takes and gives
+    const uint64_t quota = in.fast_quota >> kPageShift;
+    const uint64_t apart = quota > p.quota_pages ? quota - p.quota_pages : p.quota_pages - quota;
     const bool rested = p.stir_ppm < kMuchPpm / 8 ? p.unplanned >= kLongRest : p.planned_ns != p.last_ns;
     return p.planned_ns != 0 && !rested && p.steady >= kSteady && p.stir_ppm < kMuchPpm / 2 &&
-           all_free(in) >= wanted_reserve(p, in) && (in.fast_quota >> kPageShift) == p.quota_pages;
+           all_free(in) >= wanted_reserve(p, in) && apart <= p.quota_pages / kSame;
 }
+
+// Plans of a shrink, one after another, that find nothing.
+constexpr unsigned kMostLooks = 64;
 
 // So many times what the budget pays for: what begins may take that once.
 constexpr uint64_t kFarMore = 4;
@@ -466,8 +472,15 @@ int tm_policy_shrink(tm_policy* policy, uint64_t bytes, tm_walk_fn walk, void* c
     terms.short_pages = (bytes >> kPageShift) + ((bytes & 4095) != 0 ? 1 : 0);
     terms.budget = terms.short_pages;
     const Goal goal = find_goal(p.ranking, terms);
-    const PlanCount plan = write_plan(p.spaces, walker, goal, horizon(p), p.places, moves, max_moves);
-    p.stats.walks += p.config.walk_windows - walker.left();
+    // What an epoch may walk can be all of slow or pinned memory. Places tell where the next goes on.
+    PlanCount plan{};
+    bool more = max_moves > 0;
+    for (unsigned look = 0; more && look < kMostLooks; look++) {
+        Walker walker(walk, context, p.config.walk_windows);
+        plan = write_plan(p.spaces, walker, goal, horizon(p), p.places, moves, max_moves);
+        p.stats.walks += p.config.walk_windows - walker.left();
+        more = plan.moves == 0 && walk != nullptr && !walker.can();
+    }
     return static_cast<int>(plan.moves);
 }
 

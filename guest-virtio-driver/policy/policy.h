@@ -268,8 +268,9 @@ int tm_policy_epoch(struct tm_policy *policy,
 
 /*
  * Plan demotions only, coldest pages first, for a shrink of tier 0 by @bytes.
- * Uses the ranking of the last epoch; may be called repeatedly after
- * tm_policy_moved(). Returns the number of steps.
+ * Ranks all spaces anew; may be called repeatedly after tm_policy_moved(). Calls
+ * @walk up to 64 times as often as an epoch does, as long as nothing is found.
+ * Returns the number of steps; 0: there is nothing, or it cannot be told.
  */
 int tm_policy_shrink(struct tm_policy *policy, uint64_t bytes, tm_walk_fn walk,
 		     void *context, struct tm_move *moves, uint32_t max_moves);

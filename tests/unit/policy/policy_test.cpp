@@ -511,6 +511,28 @@ Test(policy, shrink_takes_the_coldest) {
     f.check();
 }
 
+// What an epoch may walk shows none of them.
+Test(policy, shrink_finds_the_last_fast_pages_of_a_large_cold_range) {
+    tm_policy_config config = defaults();
+    config.walk_windows = 16;
+    Fixture f(config);
+    tm_policy_space_add(f.policy, 1, 0);
+    const uint64_t base = 0x100000000000;
+    f.machine.map(1, base, 100 * 512, false);
+    f.machine.map(1, base + 100 * 2 * kMiB, 512, true);
+    for (int e = 0; e < 100; e++)
+        f.epoch();
+    const int n = tm_policy_shrink(f.policy, 512 * 4096, Machine::walk, &f.machine, f.moves.data(), 8192);
+    cr_assert_eq(n, 1);
+    cr_assert_eq(f.moves[0].demote_addr, base + 100 * 2 * kMiB);
+    // Not for ever where there is nothing, and not without walks.
+    f.machine.fast.clear();
+    const int before = f.machine.walks;
+    cr_assert_eq(tm_policy_shrink(f.policy, 512 * 4096, Machine::walk, &f.machine, f.moves.data(), 8192), 0);
+    cr_assert_leq(f.machine.walks - before, 64 * 16);
+    cr_assert_eq(tm_policy_shrink(f.policy, 512 * 4096, nullptr, nullptr, f.moves.data(), 8192), 0);
+}
+
 Test(policy, huge_folios_move_whole) {
     Fixture f;
     tm_policy_space_add(f.policy, 1, 0);
