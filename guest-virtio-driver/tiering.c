@@ -207,6 +207,19 @@ static void measure_fast(const struct tiermem_tier *tier, const struct tiermem_i
 	input->fast_reserve = less ? 0 : min(reserve, input->fast_quota / 8);
 }
 
+/* Whether the host takes fast memory, or has done so since the last epoch. */
+static bool note_shrinking(struct tiermem_tiering *t)
+{
+	const struct tiermem_tier *tier = &t->tm->tiers[TM_TIER_FAST];
+	const unsigned long requested = READ_ONCE(tier->requested);
+	const bool shrinks = shrinking(tier);
+	const bool before = t->shrinks || t->fast_requested != requested;
+
+	t->shrinks = shrinks;
+	t->fast_requested = requested;
+	return shrinks || before;
+}
+
 static u32 cpu_budget(const struct tiermem *tm)
 {
 	return virtio_has_feature(tm->vdev, VIRTIO_TIERMEM_F_QOS) ?
@@ -283,6 +296,7 @@ static void fill_input(struct tiermem_tiering *t, u64 now, struct tm_epoch_input
 		.move_cost_ns = min_t(u64, t->page_ns, NSEC_PER_SEC),
 		.cpu_permille = sampling_permille(t),
 		.qos_class = READ_ONCE(t->tm->qos.qos_class),
+		.shrinking = note_shrinking(t),
 	};
 	measure_fast(&t->tm->tiers[TM_TIER_FAST], &t->idle, input);
 }
@@ -610,6 +624,8 @@ static void reset_state(struct tiermem_tiering *t)
 	memcpy(t->before_by_tier, t->samples_by_tier, sizeof(t->before_by_tier));
 	t->page_ns = PAGE_NS;
 	t->boosts = (struct tiermem_boosts) {};
+	t->shrinks = false;
+	t->fast_requested = READ_ONCE(t->tm->tiers[TM_TIER_FAST].requested);
 	tm_budget_reset(&t->cpu, t->last_epoch_ns);
 	tm_budget_reset(&t->copies, t->last_epoch_ns);
 	t->stopping = false;

@@ -55,6 +55,8 @@ struct tiermem_tiering {
 	struct tiermem_relocation *relocation;
 	struct tiermem_idle idle;	/* on the fast tier */
 	struct tiermem_boosts boosts;	/* of its node, at the last epoch */
+	bool shrinks;			/* the host was taking of it then */
+	unsigned long fast_requested;	/* pages of it, by the host, then */
 	struct tm_move *moves;
 	struct tiermem_record records[TIERMEM_RECORDS_PER_READ];
 	struct tm_sample samples[TIERMEM_RECORDS_PER_READ];

@@ -26,7 +26,7 @@ bool config_ok(const tm_policy_config& c) {
 
 bool input_ok(const tm_policy& p, const tm_epoch_input& in) {
     return in.now_ns > p.last_ns && in.cpu_permille <= 1000 && in.qos_class <= TM_CLASS_BEST_EFFORT &&
-           in.move_cost_ns <= kSecond;
+           in.move_cost_ns <= kSecond && in.shrinking <= 1;
 }
 
 uint64_t epoch_ns(const tm_policy& p) { return uint64_t{p.config.epoch_ms} * 1000000; }
@@ -88,7 +88,7 @@ uint64_t most_reserve(const tm_policy& p) { return p.quota_pages / 16; }
 void note_demand(tm_policy& p, const tm_epoch_input& in) {
     if (p.last_ns == 0)
         return;
-    const uint64_t taken = sat_sub(p.free_expected, all_free(in));
+    const uint64_t taken = in.shrinking != 0 ? 0 : sat_sub(p.free_expected, all_free(in));
     const uint64_t made = in.new_bytes >> kPageShift;
     p.demand.note(taken > made ? taken : made, most_reserve(p));
 }

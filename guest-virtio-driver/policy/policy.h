@@ -111,7 +111,8 @@ struct tm_epoch_input {
 	uint32_t move_cost_ns; /* what moving a page takes now, up to 1e9; 0: as configured */
 	uint32_t cpu_permille; /* of one CPU for sampling, 0..1000 */
 	uint32_t qos_class;    /* enum tm_qos_class */
-	uint32_t reserved;
+	uint32_t shrinking;    /* 1: pages of tier 0 were taken from the guest since the last
+				* epoch, or are to be: what is missing is not new memory */
 };
 
 /*

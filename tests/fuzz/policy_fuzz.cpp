@@ -73,6 +73,7 @@ void epoch(tm_policy* policy, Input& in, uint64_t& now) {
     input.lost_samples = in.take<uint16_t>();
     input.cpu_permille = in.take<uint16_t>();
     input.qos_class = in.take<uint8_t>() & 3;
+    input.shrinking = in.take<uint8_t>() & 1;
     tm_epoch_result result{};
     if (tm_policy_epoch(policy, &input, walk, &in, moves, 200, &result) != 0)
         return;

@@ -354,6 +354,9 @@ Test(policy, epoch_arguments) {
     bad = good;
     bad.qos_class = 3;
     cr_assert_eq(tm_policy_epoch(f.policy, &bad, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT);
+    bad = good;
+    bad.shrinking = 2;
+    cr_assert_eq(tm_policy_epoch(f.policy, &bad, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT);
     cr_assert_eq(tm_policy_epoch(f.policy, &good, nullptr, nullptr, nullptr, 0, &r), 0);
     cr_assert_eq(tm_policy_epoch(f.policy, &good, nullptr, nullptr, nullptr, 0, &r), TM_ERR_ARGUMENT, "time stood still");
     tm_epoch_input later = good;
@@ -712,6 +715,27 @@ Test(policy, new_memory_finds_room) {
     for (int e = 0; e < 200; e++)
         room_after_epoch();
     cr_assert_eq(room_after_epoch(), 0U, "forgotten");
+}
+
+// The host takes memory of which a part was free.
+Test(policy, what_the_host_takes_is_no_new_memory) {
+    for (const uint32_t shrinking : {0U, 1U}) {
+        Fixture f;
+        tm_policy_space_add(f.policy, 1, 0);
+        f.machine.map(1, kHeap, 8192, true);
+        f.input.fast_quota = 16384 * 4096;
+        for (int e = 0; e < 6; e++) {
+            f.samples(1, kHeap, 32 * kMiB, 5000);
+            f.epoch();
+        }
+        f.input.shrinking = shrinking;
+        for (int e = 0; e < 4; e++) {
+            f.samples(1, kHeap, 32 * kMiB, 5000);
+            f.input.fast_quota -= 1024 * 4096ULL;
+            f.epoch();
+        }
+        cr_assert_eq(f.policy->demand.expected() != 0, shrinking == 0);
+    }
 }
 
 Test(policy, the_minimum_of_a_space_is_spared) {

@@ -79,6 +79,8 @@ void run(uint64_t seed, int steps) {
             input.lost_samples = random() >> (random() % 64);
             input.cpu_permille = static_cast<uint32_t>(random() % 1002);
             input.qos_class = static_cast<uint32_t>(random() % 4);
+            input.move_cost_ns = static_cast<uint32_t>(random() >> (32 + random() % 32));
+            input.shrinking = static_cast<uint32_t>(random() % 3);
             tm_epoch_result result{};
             const auto max = static_cast<uint32_t>(random() % moves.size());
             if (tm_policy_epoch(policy, &input, random() % 4 == 0 ? nullptr : Machine::walk, &machine, moves.data(),
