@@ -202,16 +202,17 @@ void choose_period(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns) {
     p.many_samples = affordable_samples(p.config, epoch_ns(p), terms.cpu_permille) * kFarMore;
 }
 
-void plan(tm_policy& p, const tm_epoch_input& in, Walker& walker, tm_move* moves, uint32_t max_moves,
-          tm_epoch_result& result) {
-    const uint64_t length_ns = p.planned_ns == 0 ? epoch_ns(p) : in.now_ns - p.planned_ns;
+// Copies are allowed by the epoch: a rest does not save them up.
+void plan(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns, Walker& walker, tm_move* moves,
+          uint32_t max_moves, tm_epoch_result& result) {
+    const uint64_t since_ns = p.planned_ns == 0 ? epoch_ns(p) : in.now_ns - p.planned_ns;
     p.planned_ns = in.now_ns;
     p.quota_pages = in.fast_quota >> kPageShift;
     p.move_cost_ns = in.move_cost_ns == 0 ? p.config.move_cost_ns : in.move_cost_ns;
     rank_spaces(p);
     const Goal goal = find_goal(p.ranking, make_terms(p, in, length_ns));
     const PlanCount written = write_plan(p.spaces, walker, goal, horizon(p), p.places, moves, max_moves);
-    note_stir(p, written.promote, length_ns);
+    note_stir(p, written.promote, since_ns);
     p.unplanned = 0;
     result.moves = written.moves;
     result.idle_pages = goal.idle;
@@ -444,7 +445,7 @@ int tm_policy_epoch(tm_policy* policy, const tm_epoch_input* input, tm_walk_fn w
     p.residency.refresh(p.spaces, walker);
     note_demand(p, *input);
     if (!may_rest(p, *input))
-        plan(p, *input, walker, moves, max_moves, *result);
+        plan(p, *input, length_ns, walker, moves, max_moves, *result);
     note_pace(p, *input, length_ns);
     note_served(p);
     choose_period(p, *input, length_ns);
@@ -466,7 +467,6 @@ int tm_policy_shrink(tm_policy* policy, uint64_t bytes, tm_walk_fn walk, void* c
     tm_policy& p = *policy;
     if (moves == nullptr && max_moves > 0)
         return TM_ERR_ARGUMENT;
-    Walker walker(walk, context, p.config.walk_windows);
     rank_spaces(p);
     Terms terms{};
     terms.short_pages = (bytes >> kPageShift) + ((bytes & 4095) != 0 ? 1 : 0);

@@ -455,8 +455,39 @@ Test(policy, the_less_is_moved_the_longer_a_ranking_holds) {
     cr_assert_eq(plans(16, 9000, hot), 16);
     cr_assert_eq(plans(16, 8000, hot), 8);
     cr_assert_eq(plans(16, 2000, hot), 2);
+    // The kernel takes and gives a few pages all the time.
+    int sum = 0;
+    for (int e = 0; e < 16; e++) {
+        f.input.fast_quota = (8192 + e % 2 * 30ULL) * 4096;
+        sum += plans(1, 2000, hot);
+    }
+    cr_assert_eq(sum, 2, "%d", sum);
+    f.input.fast_quota += 100 * 4096ULL;
+    cr_assert_eq(plans(1, 2000, hot), 1, "another quota is not only that");
+    f.input.fast_quota = 8192 * 4096ULL;
     cr_assert_geq(plans(3, 2000, kHeap + 96 * kMiB), 2, "what changes is planned at once");
     cr_assert_eq(f.fast_in(1, kHeap + 96 * kMiB, 16 * kMiB), 4096U);
+}
+
+// The caller allows so much for an epoch: that nothing was planned for two seconds does not add to it.
+Test(policy, a_rest_saves_no_bandwidth_up) {
+    QuarterFast f;
+    for (int e = 0; e < 100; e++) {
+        f.samples(1, kHeap + 64 * kMiB, 16 * kMiB, 9000);
+        f.samples(1, kHeap, 128 * kMiB, 1000);
+        f.epoch();
+    }
+    const auto rests = [&] { return f.policy->planned_ns != f.policy->last_ns; };
+    f.policy->stir_ppm = 0;
+    for (int e = 0; e < 5 || !rests(); e++) {
+        f.samples(1, kHeap + 64 * kMiB, 16 * kMiB, 9000);
+        f.samples(1, kHeap, 128 * kMiB, 1000);
+        f.epoch();
+    }
+    f.input.bandwidth = 2 * kMiB;
+    f.input.fast_quota += 16 * kMiB;
+    f.samples(1, kHeap, 128 * kMiB, 10000);
+    cr_assert_eq(f.epoch().promote_pages, 256U, "of half a second");
 }
 
 Test(policy, no_bandwidth_no_moves) {
