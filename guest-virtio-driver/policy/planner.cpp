@@ -159,9 +159,9 @@ bool Runs::next_leaf() {
             continue;
         }
         Space* space = spaces_.slot(slot_);
-        const bool spared =
-            space == nullptr || (direction_ == Direction::kDemote && space->fast_pages <= space->min_fast);
-        if (!spared && find_wanted(space->tree))
+        const bool nothing =
+            space == nullptr || (direction_ == Direction::kDemote && (space->fast_pages == 0 || space->spared));
+        if (!nothing && find_wanted(space->tree))
             return true;
         slot_++;
         leaf_ = kNone;

@@ -153,7 +153,7 @@ bool is_stale(const Node& node, const Horizon& horizon) {
     space.fast_pages += fast;
     fast_[0] += fast;
     if (node.blocked == 0)
-        movable_fast_[0] += fast;
+        movable_fast_[0] += demotable(fast);
 }
 
 [[gnu::always_inline]] inline void Ranking::add_plain(Space& space, Node& node, const Horizon& horizon) {
@@ -165,7 +165,7 @@ bool is_stale(const Node& node, const Horizon& horizon) {
     fast_[node.likely] += node.fast_pages;
     if (node.blocked != 0)
         return;
-    movable_fast_[node.coldest] += node.fast_pages;
+    movable_fast_[node.coldest] += demotable(node.fast_pages);
     hopeful_[node.hottest] += slow;
 }
 
@@ -190,6 +190,8 @@ bool is_stale(const Node& node, const Horizon& horizon) {
 }
 
 void Ranking::add(Space& space, const Horizon& horizon) {
+    // Else pairs would be planned with pages that may not leave, and none be found.
+    spared_ = space.spared = space.min_fast != 0 && space.fast_pages <= space.min_fast;
     space.fast_pages = 0;
     for (Node& node : space.tree)
         if (node.leaf())
@@ -268,7 +270,7 @@ void Ranking::add_code(Node& node, const PageDetail& detail, const LeafRank& ran
     slow_[likely] += count.all - count.fast;
     if (count.fast != 0) {
         const uint16_t possible = rank.possible(count.code);
-        movable_fast_[possible] += count.fast;
+        movable_fast_[possible] += demotable(count.fast);
         node.coldest = possible < node.coldest ? possible : node.coldest;
     }
     if (count.slow != 0) {

@@ -89,6 +89,8 @@ class Ranking {
     [[nodiscard]] uint32_t uncertain_ppm() const;
 
   private:
+    // Of `pages` of the space that is being added, those that may be demoted.
+    [[nodiscard]] uint32_t demotable(uint32_t pages) const { return spared_ ? 0 : pages; }
     void add_leaf(Space& space, Node& node, const Horizon& horizon);
     void add_dead(Space& space, Node& node);
     void add_plain(Space& space, Node& node, const Horizon& horizon);
@@ -108,6 +110,7 @@ class Ranking {
     CodeCount counts_[256];  // ... and what it found, codes in use only
     unsigned count_;
     uint16_t cut_;
+    bool spared_;
     uint64_t heat_;
     uint64_t uncertain_;
 };

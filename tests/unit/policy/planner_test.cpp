@@ -64,7 +64,7 @@ Test(goal, hot_slow_pages_are_paired_with_cold_fast_ones) {
 
 Test(goal, a_pair_must_repay_both_copies) {
     Fixture f;
-    // One copy needs 1 access an epoch: a pair 2 more than what is lost and two sevenths of it.
+    // One copy needs 1 access an epoch: a pair 2 more than what is lost and three tenths of it.
     f.leaf(1, 50, 512);
     for (const auto& [heat, pairs] : {std::pair{50U, 0U}, std::pair{64U, 0U}, std::pair{72U, 512U}}) {
         f.leaf(0, heat, 0);

@@ -783,6 +783,20 @@ Test(policy, the_minimum_of_a_space_is_spared) {
         f.epoch();
     }
     cr_assert_eq(f.fast_in(1, kHeap, 16 * kMiB), 4096U);
+    // Others' pages on tier 0, however warm, still make room.
+    tm_policy_space_add(f.policy, 3, 0);
+    f.machine.map(3, kHeap, 1024, true);
+    f.input.fast_quota = (4096 + 1024) * 4096;
+    for (int e = 0; e < 8; e++) {
+        f.samples(2, kHeap, 16 * kMiB, 5000);
+        f.samples(1, kHeap, 16 * kMiB, 100);
+        f.samples(3, kHeap, 4 * kMiB, 100);
+        f.epoch();
+    }
+    cr_assert_eq(f.fast_in(1, kHeap, 16 * kMiB), 4096U);
+    cr_assert_eq(f.fast_in(2, kHeap, 16 * kMiB), 1024U);
+    tm_policy_space_remove(f.policy, 3);
+    std::erase_if(f.machine.present, [](const auto& page) { return page.first == 3; });
     tm_policy_space_qos(f.policy, 1, 16, 0);
     for (int e = 0; e < 8; e++) {
         f.samples(2, kHeap, 16 * kMiB, 5000);

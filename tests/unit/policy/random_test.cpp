@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // random_test.cpp - long random and adversarial runs: after every call the
-// invariants hold, memory stays fixed, and no more is moved than the machine has
+// invariants hold and memory stays fixed
 #include <criterion/criterion.h>
 
 #include <random>
