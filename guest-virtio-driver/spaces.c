@@ -19,6 +19,12 @@
 #define SPACE_SHIFT 10
 #define SPACE_BYTES_MIN SZ_64K
 #define SPACE_BYTES_MAX SZ_1M
+/* For all of them: 1/256 of the guest's memory; those beyond get the least. */
+#define ALL_SHIFT 8
+/* One that should have so many times what it was given is known anew. */
+#define GROWN 4
+/* Updates, half a minute or more: who was not sampled for so long makes place for another. */
+#define SILENT 128
 /* What a process must have to be known without a sample: 256 times a space's memory. */
 #define LARGE_PAGES (SZ_16M >> PAGE_SHIFT)
 #define SEARCH_MOST 16
@@ -28,6 +34,8 @@ struct tiermem_managed {
 	struct mm_struct *mm;	/* mm_count held */
 	u32 id;
 	u32 tgid;
+	u32 bytes;		/* of the policy core */
+	u64 heard;		/* spaces.updates when it was last sampled */
 	u64 resident;		/* pages that it had mapped when last asked */
 };
 
@@ -44,6 +52,7 @@ static void forget(struct tiermem_spaces *spaces, struct tiermem_managed *space)
 	if (spaces->last == space)
 		spaces->last = NULL;
 	tm_policy_space_remove(spaces->policy, space->id);
+	spaces->bytes -= space->bytes;
 	hash_del(&space->node);
 	xa_erase(&spaces->by_id, space->id);
 	mmdrop(space->mm);
@@ -93,12 +102,42 @@ static struct mm_struct *candidate_mm(const struct tiermem_candidate *c)
 }
 
 /* A program is often met while it fills what it has mapped. */
-static u32 space_bytes(struct mm_struct *mm)
+static u32 space_bytes(const struct tiermem_spaces *spaces, struct mm_struct *mm)
 {
 	u64 pages = max(get_mm_rss(mm), READ_ONCE(mm->data_vm));
+	u64 bytes = clamp_t(u64, pages << (PAGE_SHIFT - SPACE_SHIFT),
+			    SPACE_BYTES_MIN, SPACE_BYTES_MAX);
+	u64 most = (u64)totalram_pages() << (PAGE_SHIFT - ALL_SHIFT);
 
-	return clamp_t(u64, pages << (PAGE_SHIFT - SPACE_SHIFT),
-		       SPACE_BYTES_MIN, SPACE_BYTES_MAX);
+	return spaces->bytes + bytes > most ? SPACE_BYTES_MIN : bytes;
+}
+
+static void drop_silent(struct tiermem_spaces *spaces)
+{
+	struct tiermem_managed *space, *oldest = NULL;
+	unsigned long id;
+
+	xa_for_each(&spaces->by_id, id, space)
+		if (!oldest || space->heard < oldest->heard)
+			oldest = space;
+	if (oldest && spaces->updates - oldest->heard >= SILENT)
+		forget(spaces, oldest);
+}
+
+static int tell_policy(struct tiermem_spaces *spaces, struct tiermem_managed *space,
+		       u32 bytes)
+{
+	int ret = tm_policy_space_add(spaces->policy, space->id, bytes);
+
+	if (ret == TM_ERR_LIMIT) {
+		drop_silent(spaces);
+		ret = tm_policy_space_add(spaces->policy, space->id, bytes);
+	}
+	if (!ret) {
+		space->bytes = bytes;
+		spaces->bytes += bytes;
+	}
+	return ret;
 }
 
 /* All that is needed for a space, or nothing. The mm is held by mm_users. */
@@ -109,11 +148,12 @@ static int add(struct tiermem_spaces *spaces, struct mm_struct *mm, u32 tgid)
 
 	if (!space)
 		return -ENOMEM;
+	space->heard = spaces->updates;
 	ret = xa_alloc_cyclic(&spaces->by_id, &space->id, space, xa_limit_32b,
 			      &spaces->next_id, GFP_KERNEL);
 	if (ret < 0)
 		goto err_free;
-	ret = tm_policy_space_add(spaces->policy, space->id, space_bytes(mm));
+	ret = tell_policy(spaces, space, space_bytes(spaces, mm));
 	if (ret)
 		goto err_erase;
 	mmgrab(mm);
@@ -174,14 +214,34 @@ void tiermem_spaces_search(struct tiermem_spaces *spaces)
 		admit(spaces, &found[--nr]);
 }
 
+/* A server that was small when it was met: its map would stay too coarse. */
+static void follow_growth(struct tiermem_spaces *spaces, struct tiermem_managed *space)
+{
+	u32 bytes = space_bytes(spaces, space->mm);
+
+	if (bytes / GROWN < space->bytes)
+		return;
+	tm_policy_space_remove(spaces->policy, space->id);
+	spaces->bytes -= space->bytes;
+	space->bytes = 0;
+	if (tell_policy(spaces, space, bytes))
+		forget(spaces, space);
+}
+
 void tiermem_spaces_update(struct tiermem_spaces *spaces)
 {
 	struct tiermem_managed *space;
 	unsigned long id;
 
-	xa_for_each(&spaces->by_id, id, space)
+	spaces->updates++;
+	/* Whose sample comes next is heard then, also if it is the only one. */
+	spaces->last = NULL;
+	xa_for_each(&spaces->by_id, id, space) {
 		if (!atomic_read(&space->mm->mm_users))
 			forget(spaces, space);
+		else
+			follow_growth(spaces, space);
+	}
 	memset(spaces->candidates, 0, sizeof(spaces->candidates));
 }
 
@@ -219,6 +279,7 @@ u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
 		count_candidate(spaces, record);
 		return TM_SPACE_NONE;
 	}
+	space->heard = spaces->updates;
 	spaces->last = space;
 	return space->id;
 }

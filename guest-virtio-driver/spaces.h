@@ -4,8 +4,9 @@
  *
  * No process is named by anybody: an address space is known as soon as enough
  * of its accesses were sampled, or when it is found to have much memory, and
- * forgotten when its last user has gone. It
- * is held by mm_count, not mm_users: processes end as if nobody watched them.
+ * forgotten when its last user has gone, or when it has not been sampled for long
+ * and there is no place for another. It is held by mm_count, not mm_users: processes
+ * end as if nobody watched them.
  *
  * Locks: none; all calls are serialized by the caller (tiering.c). All may sleep.
  */
@@ -36,6 +37,8 @@ struct tiermem_spaces {
 	struct xarray by_id;
 	u32 next_id;
 	unsigned int nr;
+	u64 bytes;		/* of the policy core, for all of them */
+	u64 updates;
 	u64 refused;		/* no memory, or too many at a time */
 	struct tiermem_managed *last;	/* found; samples come in runs */
 	struct tiermem_candidate candidates[TIERMEM_CANDIDATES];
@@ -56,7 +59,10 @@ u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
  * sleep are never sampled, and their memory would stay in the fast tier.
  */
 void tiermem_spaces_search(struct tiermem_spaces *spaces);
-/* Once an epoch: forget who has gone, and who was sampled too little. */
+/*
+ * Once an epoch: forget who has gone, and who was sampled too little. One that has grown
+ * much gets more memory, and its heat is learnt anew.
+ */
 void tiermem_spaces_update(struct tiermem_spaces *spaces);
 /*
  * The address space with mm_users held, or NULL if it has gone. mmput_async() it:

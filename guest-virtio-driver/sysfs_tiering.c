@@ -64,6 +64,7 @@ static ssize_t name##_show(struct device *dev, struct device_attribute *attr,	\
 static DEVICE_ATTR_RO(name)
 
 VALUE_ATTR(spaces, READ_ONCE(t->spaces.nr));
+VALUE_ATTR(map_bytes, READ_ONCE(t->spaces.bytes));
 VALUE_ATTR(epochs, READ_ONCE(t->epochs));
 VALUE_ATTR(promoted, READ_ONCE(t->moved.promoted) << PAGE_SHIFT);
 VALUE_ATTR(demoted, READ_ONCE(t->moved.demoted) << PAGE_SHIFT);
@@ -104,6 +105,7 @@ static struct attribute *tiering_attrs[] = {
 	&dev_attr_enabled.attr,
 	&dev_attr_own_kernel_tiering.attr,
 	&dev_attr_spaces.attr,
+	&dev_attr_map_bytes.attr,
 	&dev_attr_epochs.attr,
 	&dev_attr_promoted.attr,
 	&dev_attr_demoted.attr,

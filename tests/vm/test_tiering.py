@@ -165,6 +165,23 @@ def test_what_sleeps_gives_up_its_place(guest):
     guest.run("kill $(pidof hog)")
 
 
+def test_what_grows_gets_a_finer_map(guest):
+    """A process that was small when it became known is known anew."""
+    guest.run("rm -f /tmp/go; mkfifo /tmp/go")
+    tiers.start(guest, "hog 24 320 <>/tmp/go", "/tmp/grower")
+    heat = Heat(guest)  # a guest in which nothing happens is not searched
+    pid = guest.run("pidof hog").output.strip()
+    ranges = f"grep -c '^{pid} ' /sys/kernel/debug/virtio_tiermem/ranges"
+    tiers.until(lambda: guest.run(ranges, check=False).output != "0\n", lambda: "hog is not found", SLOW_HOST)
+    before = counter(guest, "map_bytes")
+    assert before >= 2 * 64 << 10
+    guest.run("echo >/tmp/go")
+    tiers.until(lambda: counter(guest, "map_bytes") >= before + (256 << 10), lambda: counter(guest, "map_bytes"), SLOW_HOST)
+    guest.run(f"kill {pid}")
+    tiers.until(lambda: counter(guest, "map_bytes") < before, lambda: counter(guest, "map_bytes"), SLOW_HOST)
+    heat.end()
+
+
 def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
     """A third of the room is taken while a program works: the quota is met, the cold part pays for it, and nothing is
     swapped, reclaimed from page tables or killed."""

@@ -62,13 +62,11 @@ int main(int argc, char** argv) {
     const std::size_t more = strtoul(argv[2], nullptr, 10) * mib;
     const int node = argc > 3 ? atoi(argv[3]) : -1;
     // Two mappings: one of more than a shrunk guest's MemTotal the kernel would refuse at once.
-    char* first = reserve(base + page, node);
-    char* second = reserve(more + page, node);
-
-    touch(first, base);
+    touch(reserve(base + page, node), base);
     printf("base\n");
     fflush(stdout);
     getchar();
+    char* second = reserve(more + page, node);
     const double begin = now_ms();
     const double slowest = touch(second, more);
     printf("more_ms=%.0f slowest_ms=%.0f\n", now_ms() - begin, slowest);
