@@ -473,27 +473,6 @@ static void begin(struct tiermem_tiering *t)
 	t->stirred_epochs = STIRRED_EPOCHS;
 }
 
-static void look(struct tiermem_tiering *t, bool filled)
-{
-	struct tiermem_stopwatch start;
-	u64 now;
-
-	mutex_lock(&t->lock);
-	if (!t->paused) {
-		if (filled && is_quiet(t))
-			begin(t);
-		start = tiermem_stopwatch_start();
-		drain(t);
-		spend(t, TIERMEM_STAGE_CLASSIFY, tiermem_stopwatch_read(&start));
-		now = ktime_get_ns();
-		if (!is_quiet(t) && is_stirred(t))
-			t->stirred_epochs = STIRRED_EPOCHS;
-		if (now - t->last_epoch_ns >= (epoch_ms(t) - EARLY_MS) * NSEC_PER_MSEC)
-			epoch(t, now);
-	}
-	mutex_unlock(&t->lock);
-}
-
 /*
  * Not beyond the epoch's end, so that epochs are of one length. In between only while
  * enough is sampled to tell that something has changed.
@@ -509,6 +488,31 @@ static unsigned long until_next_look(struct tiermem_tiering *t)
 		     msecs_to_jiffies(t->quiet_epochs ? epoch_ms(t) : EPOCH_MS));
 }
 
+/* Returns the jiffies until the next look. */
+static unsigned long look(struct tiermem_tiering *t, bool filled)
+{
+	struct tiermem_stopwatch start;
+	unsigned long pause;
+	u64 now;
+
+	mutex_lock(&t->lock);
+	if (!t->paused) {
+		if (filled && is_quiet(t))
+			begin(t);
+		start = tiermem_stopwatch_start();
+		drain(t);
+		spend(t, TIERMEM_STAGE_CLASSIFY, tiermem_stopwatch_read(&start));
+		now = ktime_get_ns();
+		if (!is_quiet(t) && is_stirred(t))
+			t->stirred_epochs = STIRRED_EPOCHS;
+		if (now - t->last_epoch_ns >= (epoch_ms(t) - EARLY_MS) * NSEC_PER_MSEC)
+			epoch(t, now);
+	}
+	pause = until_next_look(t);
+	mutex_unlock(&t->lock);
+	return pause;
+}
+
 /* kthread_stop() ends it. */
 static void sleep_idle(unsigned long timeout)
 {
@@ -519,10 +523,10 @@ static void sleep_idle(unsigned long timeout)
 }
 
 /* Until the rings are worth a look. Returns whether one of them is half full. */
-static bool wait_for_samples(struct tiermem_tiering *t)
+static bool wait_for_samples(struct tiermem_tiering *t, unsigned long pause)
 {
 	if (!READ_ONCE(t->paused))
-		return tiermem_sampler_wait(&t->tm->sampler, until_next_look(t));
+		return tiermem_sampler_wait(&t->tm->sampler, pause);
 	/* Full rings are somebody else's now, and wake this thread once at most. */
 	sleep_idle(msecs_to_jiffies(EPOCH_MS));
 	return false;
@@ -531,9 +535,10 @@ static bool wait_for_samples(struct tiermem_tiering *t)
 static int tiering_thread(void *data)
 {
 	struct tiermem_tiering *t = data;
+	unsigned long pause = msecs_to_jiffies(EPOCH_MS);
 
 	while (!kthread_should_stop())
-		look(t, wait_for_samples(t));
+		pause = look(t, wait_for_samples(t, pause));
 	return 0;
 }
 
