@@ -58,11 +58,24 @@ unsigned long tiermem_reservoir_actual(const struct tiermem_tier *tier)
 	return tier->size - tm_range_set_total(tier->surrendered);
 }
 
+/*
+ * Add a range to MemTotal (@sign 1) or take it out (-1), each part in its own zone: a
+ * range may reach over a border of zones, which is one of pageblocks, too.
+ */
+static void count_managed(const struct tm_interval *range, int sign)
+{
+	unsigned long pfn, next;
+
+	for (pfn = range->start; pfn < range->end; pfn = next) {
+		next = min_t(u64, ALIGN(pfn + 1, pageblock_nr_pages), range->end);
+		adjust_managed_page_count(pfn_to_page(pfn), sign * (long)(next - pfn));
+	}
+}
+
 /* Give a range of the reservoir to the kernel; it counts in MemTotal again. */
 static void release(const struct tm_interval *range)
 {
-	adjust_managed_page_count(pfn_to_page(range->start),
-				  range->end - range->start);
+	count_managed(range, 1);
 	tiermem_give_pages(range->start, range->end);
 }
 
@@ -114,8 +127,7 @@ static int enter_batch(struct tiermem_tier *tier)
 			unenter_batch(tier, 0, i);
 			return -ENOMEM;
 		}
-		adjust_managed_page_count(pfn_to_page(range->start),
-					  -(long)(range->end - range->start));
+		count_managed(range, -1);
 	}
 	return 0;
 }

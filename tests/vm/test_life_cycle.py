@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The driver's ends and beginnings: reboot, panic, kexec, removal, suspend, unplug. Nothing leaks, nothing is lost."""
 
+import re
+
 import programs
 import pytest
 import samples
@@ -78,6 +80,41 @@ def test_load_and_unload(guest):
         assert tiers.mem_total(guest) == shrunk
     tiers.resize(guest, NODE, NODE)
     assert tiers.mem_total(guest) == whole
+
+
+def zones(machine, field):
+    """{(node, zone): one of the numbers of /proc/zoneinfo}"""
+    text = machine.run("cat /proc/zoneinfo").output
+    return {(node, zone): int(pages) for node, zone, pages in
+            re.findall(rf"^Node (\d+), zone +(\w+)$(?:(?!^Node ).)*?^ +{field}:? +(\d+)$", text, re.M | re.S)}
+
+
+def surrender_across(machine, border):
+    """Takes all that the fast node can do without, on both sides of a frame. Again where just that is kept free: what
+    was given back is taken first."""
+    def taken():
+        tiers.resize(machine, NODE)
+        tiers.set_quota(machine, fast=0)
+        tiers.until(lambda: "waiting" in tiers.states(machine), lambda: tiers.states(machine))
+        return machine.run(f"kpageflags {border - 1} {border + 1}").output == "frames=2 offline=2\n"
+    assert any(taken() for _ in range(5))
+
+
+def test_each_zone_has_its_own_back(boot, kernel):
+    """What is surrendered reaches over a border of zones: each zone has what it had once all is given back, because the
+    quota rises or the driver goes. [TM-DRV-RESET-1]"""
+    # A border that frames of both sides are free at; by itself the kernel would lie there now and then.
+    machine = boot(kernel=kernel, append="movablecore=256M nokaslr", add=[programs.build("kpageflags")])
+    tiers.wait_probed(machine)
+    before = zones(machine, "managed")
+    border = zones(machine, "start_pfn")["0", "Movable"]
+    surrender_across(machine, border)
+    assert all(zones(machine, "managed")["0", zone] < before["0", zone] for zone in ("DMA", "DMA32", "Movable"))
+    tiers.resize(machine, NODE)
+    assert zones(machine, "managed") == before
+    surrender_across(machine, border)
+    machine.run("rmmod virtio_tiermem")
+    assert zones(machine, "managed") == before
 
 
 def test_unload_in_the_middle(guest):
