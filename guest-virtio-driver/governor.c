@@ -35,6 +35,8 @@
 #define OOM_PAGES_MAX (SZ_1G >> PAGE_SHIFT)
 /* Of cold pages that make room for a shrink, in one go. */
 #define ROOM_PAGES (SZ_64M >> PAGE_SHIFT)
+/* Of work at a time: a queue that is being frozen waits for it, but not for ever. */
+#define RUN_JIFFIES HZ
 /* Pressure is over when this part of the tier is free beyond its watermarks. */
 #define PLENTY_SHIFT 5
 
@@ -108,11 +110,12 @@ static int surrender_step(struct tiermem_tier *tier, unsigned long want,
 	for (;;) {
 		ret = tiermem_reservoir_surrender(tier, want, *effort,
 						  &surrendered);
-		if (ret != -EAGAIN || READ_ONCE(tier->pressure))
+		if (ret != -EAGAIN || tiermem_must_end(tier))
 			return ret;
 		if (*effort == TIERMEM_TAKE_FREE && make_room(tier, want, most))
 			continue;
-		if (*effort >= most)
+		/* Without tiering, which may just have been stopped, no room is made. */
+		if (*effort >= most || tiermem_must_end(tier))
 			return ret;
 		++*effort;
 	}
@@ -159,34 +162,45 @@ static void quota_met(struct tiermem_tier *tier)
 	set_state(tier, TIERMEM_IDLE, 0, 0);
 }
 
-/* Go on until the quota is met (0) or something stands in the way. */
-static int run(struct tiermem_tier *tier, enum tiermem_effort most)
+/* One step towards the quota: 0 if it is met, -EINPROGRESS, or what is in the way. */
+static int step(struct tiermem_tier *tier, enum tiermem_effort *effort,
+		enum tiermem_effort *most)
 {
-	enum tiermem_effort effort = TIERMEM_TAKE_FREE;
-	int ret = 0;
+	unsigned long requested = READ_ONCE(tier->requested);
+	unsigned long actual = locked_actual(tier);
+	unsigned long want = actual - requested;
+	int ret;
 
-	while (!ret && READ_ONCE(tier->tm->running)) {
-		unsigned long requested = READ_ONCE(tier->requested);
-		unsigned long actual = locked_actual(tier);
-
-		if (actual == requested) {
-			quota_met(tier);
-			return 0;
-		}
-		if (actual < requested) {
-			ret = reclaim_step(tier, requested - actual);
-		} else {
-			unsigned long want = actual - requested;
-
-			ret = gentle_limit(tier, &want, &most);
-			effort = min(effort, most);
-			if (!ret)
-				ret = surrender_step(tier, want, &effort, most);
-		}
-		if (!ret)
-			tier->backoff = 0;
-		cond_resched();
+	if (actual == requested) {
+		quota_met(tier);
+		return 0;
 	}
+	if (actual < requested) {
+		ret = reclaim_step(tier, requested - actual);
+	} else {
+		ret = gentle_limit(tier, &want, most);
+		*effort = min(*effort, *most);
+		if (!ret)
+			ret = surrender_step(tier, want, effort, *most);
+	}
+	if (ret)
+		return ret;
+	tier->backoff = 0;
+	return -EINPROGRESS;
+}
+
+/* Go on until the quota is met (0), something stands in the way, or the time is up. */
+static int run(struct tiermem_tier *tier, enum tiermem_effort most, unsigned long most_jiffies)
+{
+	const unsigned long end = jiffies + most_jiffies;
+	enum tiermem_effort effort = TIERMEM_TAKE_FREE;
+	int ret;
+
+	do {
+		ret = step(tier, &effort, &most);
+		cond_resched();
+	} while (ret == -EINPROGRESS && READ_ONCE(tier->tm->running) &&
+		 time_before(jiffies, end));
 	return ret;
 }
 
@@ -234,8 +248,12 @@ static void tier_work(struct work_struct *work)
 
 	if (tier->state == TIERMEM_BROKEN)
 		return;
-	ret = run(tier, TIERMEM_TAKE_RECLAIM);
-	if (ret && READ_ONCE(tier->tm->running))
+	ret = run(tier, TIERMEM_TAKE_RECLAIM, RUN_JIFFIES);
+	if (!ret || !READ_ONCE(tier->tm->running))
+		return;
+	if (ret == -EINPROGRESS)
+		queue_delayed_work(tier->tm->wq, &tier->work, 0);
+	else
 		handle_failure(tier, ret);
 }
 
@@ -376,7 +394,7 @@ int tiermem_governor_start(struct tiermem *tm)
 		tm->tiers[i].state = TIERMEM_IDLE;
 		tm->tiers[i].oom_pages = OOM_PAGES_MIN;
 		/* What is free at boot is gone before anybody can touch it. */
-		run(&tm->tiers[i], TIERMEM_TAKE_FREE);
+		run(&tm->tiers[i], TIERMEM_TAKE_FREE, MAX_JIFFY_OFFSET);
 	}
 	for (i = 0; i < tm->num_tiers; i++)
 		kick(&tm->tiers[i]);
@@ -385,11 +403,16 @@ int tiermem_governor_start(struct tiermem *tm)
 	return 0;
 }
 
+void tiermem_governor_halt(struct tiermem *tm)
+{
+	WRITE_ONCE(tm->running, false);
+}
+
 void tiermem_governor_stop(struct tiermem *tm)
 {
 	unsigned int i;
 
-	WRITE_ONCE(tm->running, false);
+	tiermem_governor_halt(tm);
 	if (tm->oom_registered)
 		unregister_oom_notifier(&tm->oom_nb);
 	tm->oom_registered = false;

@@ -73,6 +73,13 @@ static void start_tiering(struct tiermem *tm)
 		dev_warn(&tm->vdev->dev, "pages are not moved between tiers (%d)\n", ret);
 }
 
+/* Without it a shrink would take what is hot: first of all, that ends. */
+static void stop_tiering(struct tiermem *tm)
+{
+	tiermem_governor_halt(tm);
+	tiermem_tiering_stop(tm);
+}
+
 /* Back to a reset device; all pages are the kernel's again. */
 static void stop(struct tiermem *tm)
 {
@@ -154,7 +161,7 @@ static int tiermem_reboot(struct notifier_block *nb, unsigned long action,
 {
 	struct tiermem *tm = container_of(nb, struct tiermem, reboot_nb);
 
-	tiermem_tiering_stop(tm);
+	stop_tiering(tm);
 	tiermem_governor_stop(tm);
 	tiermem_stats_stop(tm);
 	virtio_reset_device(tm->vdev);
@@ -195,7 +202,7 @@ static void tiermem_remove(struct virtio_device *vdev)
 	WRITE_ONCE(tm->gone, true);
 	tiermem_debugfs_remove(tm);
 	tiermem_sysfs_remove(tm);
-	tiermem_tiering_stop(tm);
+	stop_tiering(tm);
 	tiermem_sampler_destroy(&tm->sampler);
 	stop(tm);
 	tiermem_stats_destroy(tm);
@@ -216,7 +223,7 @@ static int tiermem_freeze(struct virtio_device *vdev)
 	struct tiermem *tm = vdev->priv;
 
 	tm->tiering_at_freeze = READ_ONCE(tm->tiering.thread);
-	tiermem_tiering_stop(tm);
+	stop_tiering(tm);
 	tm->sampling_at_freeze = READ_ONCE(tm->sampler.source);
 	tiermem_sampler_stop(&tm->sampler);
 	stop(tm);

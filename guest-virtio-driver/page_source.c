@@ -270,7 +270,7 @@ static void take_allocated(struct tiermem_tier *tier, unsigned long want,
 		       want - batch->pages < 1UL << order)
 			order--;
 		if (want - batch->pages < 1UL << order ||
-		    !tiermem_batch_room(batch) || READ_ONCE(tier->pressure))
+		    !tiermem_batch_room(batch) || tiermem_must_end(tier))
 			return;
 		page = alloc_pages_node(tier->nid, gfp, order);
 		if (page && !tier_contains(tier, page_to_pfn(page), 1UL << order)) {
@@ -349,7 +349,7 @@ static void take_moved(struct tiermem_tier *tier, unsigned long want,
 	bool wrapped = false;
 
 	while (batch->pages < want && tiermem_batch_room(batch) &&
-	       room_elsewhere(tier) && !READ_ONCE(tier->pressure)) {
+	       room_elsewhere(tier) && !tiermem_must_end(tier)) {
 		pfn = next_scan_block(tier);
 		if (pfn == ULONG_MAX) {
 			if (wrapped)

@@ -166,7 +166,7 @@ int tiermem_reservoir_surrender(struct tiermem_tier *tier, unsigned long want,
 					  REQUEST_PAGES : HARD_WON_PAGES);
 	if (!tiermem_take_pages(tier, want, effort, batch))
 		return -EAGAIN;
-	if (READ_ONCE(tier->pressure))
+	if (tiermem_must_end(tier))
 		give_batch(batch, 0);
 	else
 		ret = hand_over(tier, surrendered);

@@ -210,6 +210,12 @@ void tiermem_give_pages(unsigned long start_pfn, unsigned long end_pfn);
 /* Free pages of the tier beyond its zones' high watermarks. */
 unsigned long tiermem_free_pages_spare(const struct tiermem_tier *tier);
 
+/* Whoever takes pages asks now and then: the guest is out of memory, or the driver goes. */
+static inline bool tiermem_must_end(const struct tiermem_tier *tier)
+{
+	return READ_ONCE(tier->pressure) || !READ_ONCE(tier->tm->running);
+}
+
 static inline unsigned long tiermem_batch_room(const struct tiermem_batch *batch)
 {
 	return batch->max - batch->nr;
@@ -244,6 +250,8 @@ int tiermem_governor_init(struct tiermem *tm);
 void tiermem_governor_destroy(struct tiermem *tm);
 /* Start towards the quotas; waits until the first pass of each tier is over. */
 int tiermem_governor_start(struct tiermem *tm);
+/* What is under way ends soon, nothing new begins; before what it works with is stopped. */
+void tiermem_governor_halt(struct tiermem *tm);
 /* No work runs or is queued when it returns. */
 void tiermem_governor_stop(struct tiermem *tm);
 /* The host has changed something. Any context. */

@@ -14,6 +14,7 @@ from tiers import MIB
 QUOTAS = {"fast_quota": 300 * MIB, "slow_quota": 200 * MIB}
 NODE = 512 * MIB
 ROUNDS = 50  # of rmmod and modprobe: issue 3
+FREEZE_MS = 4000  # of guest time, for a shrink that takes ten seconds where it is emulated
 
 
 def check_started(machine):
@@ -163,6 +164,25 @@ def plug(machine):
                 slow_quota=QUOTAS["slow_quota"])
     tiers.until(lambda: machine.driver_state() == "bound", lambda: machine.console[-2000:])
     check_started(machine)
+
+
+@tiers.newest_kernel_unless_full
+def test_suspend_does_not_wait_for_a_shrink(boot, kernel):
+    """A guest that is on its way to a far smaller quota, and would take longer than a suspend waits for workers, can be
+    suspended all the same; it goes on afterwards. [TM-DRV-RESET-1]"""
+    machine = boot(kernel=kernel, slow=2 * NODE, add=[programs.build("hog")])
+    tiers.wait_probed(machine)
+    tiers.tiering(machine, False)  # which would demote in large steps
+    tiers.start(machine, "hog 340 0 0", "/tmp/hog")
+    tiers.until(lambda: "more_ms" in machine.run("cat /tmp/hog").output, lambda: machine.run("cat /tmp/hog").output)
+    machine.run(f"echo {FREEZE_MS} >/sys/power/pm_freeze_timeout")
+    tiers.set_quota(machine, fast=150 * MIB)
+    tiers.until(lambda: tiers.values(machine, "actual")[0] < NODE - 32 * MIB, lambda: tiers.tiers(machine))
+    tiers.start(machine, "echo mem >/sys/power/state", "/tmp/suspend")
+    machine.wait_event("SUSPEND")
+    machine.qmp("system_wakeup")
+    assert tiers.until(lambda: tiers.finished(machine, "/tmp/suspend"), lambda: machine.console[-2000:]) == (0, "")
+    tiers.wait_reached(machine)
 
 
 @tiers.newest_kernel_unless_full
