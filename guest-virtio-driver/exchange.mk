@@ -27,3 +27,6 @@ ccflags-$(if $(wildcard $(srctree)/include/linux/leafops.h),y) += -DTIERMEM_HAVE
 # File systems that keep buffer heads: always there before 6.6, since then as configured.
 ccflags-$(if $(shell grep -lw 'CONFIG_BUFFER_HEAD' $(srctree)/include/linux/buffer_head.h),$(CONFIG_BUFFER_HEAD),y) += \
 	-DTIERMEM_HAVE_BUFFER_HEAD
+# Page cache that is dropped after use (RWF_DONTCACHE), since 6.14.
+ccflags-$(if $(shell grep -lw 'PG_dropbehind' $(srctree)/include/linux/page-flags.h),y) += \
+	-DTIERMEM_HAVE_DROPBEHIND

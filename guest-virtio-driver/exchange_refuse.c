@@ -157,9 +157,19 @@ static bool migrates_plainly(const struct address_space *mapping)
 	return migrate && (migrate == migrate_folio || migrate == filemap_migrate_folio);
 }
 
+/* To be dropped from the cache after use: a flag that would stay with the frame. */
+static bool drops_behind(struct folio *folio)
+{
+#ifdef TIERMEM_HAVE_DROPBEHIND
+	return folio_test_dropbehind(folio);
+#else
+	return false;
+#endif
+}
+
 static enum tiermem_exchange_outcome refuse_cache(struct folio *folio)
 {
-	if (folio_test_private(folio) || folio_test_private_2(folio) ||
+	if (folio_test_private(folio) || folio_test_private_2(folio) || drops_behind(folio) ||
 	    folio_test_reserved(folio) || folio_is_zone_device(folio))
 		return TIERMEM_REFUSED_SPECIAL;
 	if (poisoned(folio))
