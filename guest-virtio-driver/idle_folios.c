@@ -4,12 +4,10 @@
  */
 #include <linux/bitmap.h>
 #include <linux/hash.h>
-#include <linux/magic.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
 
@@ -87,22 +85,6 @@ static bool is_used(struct folio *folio)
 		(folio_test_dirty(folio) || folio_test_writeback(folio)));
 }
 
-#if defined(CONFIG_SHMEM) && defined(CONFIG_NUMA)
-/* Files in memory can be bound to nodes, by mbind() and as a mount option. */
-static bool is_bound(struct inode *inode)
-{
-	const struct shmem_sb_info *info = inode->i_sb->s_fs_info;
-
-	return inode->i_sb->s_magic == TMPFS_MAGIC &&
-	       (info->mpol || !RB_EMPTY_ROOT(&SHMEM_I(inode)->policy.root));
-}
-#else
-static bool is_bound(struct inode *inode)
-{
-	return false;
-}
-#endif
-
 static bool may_leave(struct folio *folio)
 {
 	struct address_space *mapping;
@@ -116,7 +98,7 @@ static bool may_leave(struct folio *folio)
 	 */
 	mapping = folio_test_swapcache(folio) ? NULL : folio_mapping(folio);
 	if (mapping)
-		may = !mapping_unevictable(mapping) && !is_bound(mapping->host);
+		may = !mapping_unevictable(mapping) && !tiermem_is_bound(mapping->host);
 	folio_unlock(folio);
 	return may;
 }

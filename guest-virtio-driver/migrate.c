@@ -2,10 +2,13 @@
 /*
  * Pages move to another node by the kernel's own migration; see migrate.h.
  */
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/mmap_lock.h>
+#include <linux/shmem_fs.h>
 #include <linux/userfaultfd_k.h>
 #include <linux/vmstat.h>
 
@@ -93,6 +96,21 @@ bool tiermem_migrate_add(struct list_head *list, struct folio *folio, bool huge,
 	return added;
 }
 
+#if defined(CONFIG_SHMEM) && defined(CONFIG_NUMA)
+bool tiermem_is_bound(struct inode *inode)
+{
+	const struct shmem_sb_info *info = inode->i_sb->s_fs_info;
+
+	return inode->i_sb->s_magic == TMPFS_MAGIC &&
+	       (info->mpol || !RB_EMPTY_ROOT(&SHMEM_I(inode)->policy.root));
+}
+#else
+bool tiermem_is_bound(struct inode *inode)
+{
+	return false;
+}
+#endif
+
 static bool add_place(struct list_head *list, struct tiermem_space *space,
 		      unsigned long addr, bool huge, int nid)
 {
@@ -100,7 +118,8 @@ static bool add_place(struct list_head *list, struct tiermem_space *space,
 	struct folio *folio;
 
 	if (!vma || !tiermem_vma_may_move(vma) || userfaultfd_armed(vma) ||
-	    tiermem_refuse_node(space, vma, nid))
+	    tiermem_refuse_node(space, vma, nid) ||
+	    (vma->vm_file && tiermem_is_bound(file_inode(vma->vm_file))))
 		return false;
 	folio = find_folio(space->mm, addr);
 	return folio && tiermem_migrate_add(list, folio, huge, nid);

@@ -11,6 +11,8 @@
 
 #include "exchange.h"
 
+struct inode;
+
 #define TIERMEM_MIGRATE_BATCH 512
 
 /*
@@ -41,6 +43,12 @@ unsigned int tiermem_migrate_list(struct list_head *list, int nid);
  * caller has its reference.
  */
 struct folio *tiermem_migrate_target(int nid);
+
+/*
+ * Files in memory can be bound to nodes, by a mount option and by mbind() of any process
+ * that maps them. What their pages are mapped by does not tell.
+ */
+bool tiermem_is_bound(struct inode *inode);
 
 /* Why nothing can be migrated: the name of what the kernel lacks; or NULL. */
 const char *tiermem_migrate_unavailable(void);

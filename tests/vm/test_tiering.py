@@ -148,6 +148,30 @@ def test_files_that_nobody_uses_make_room(guest):
     guest.run("umount /tmp/idle /tmp/bound")
 
 
+def test_shared_memory_that_is_bound_stays(guest):
+    """Two files in memory that a process maps and does not use: the one is demoted, the other, which its mount binds to
+    the fast node, stays, though the mapping says nothing of that."""
+    size = 24 * MIB
+    for name, options in (("free", ""), ("bound", "-o mpol=bind:0")):
+        guest.run(f"mkdir -p /tmp/{name} && mount -t tmpfs {options} none /tmp/{name} && "
+                  f"head -c {size} /dev/urandom >/tmp/{name}/mapped", timeout=SLOW_HOST)
+        tiers.start(guest, f"where /tmp/{name}/mapped hold", f"/tmp/{name}-log")
+        tiers.until(lambda name=name: guest.run(f"cat /tmp/{name}-log").output, lambda: "where does not answer", SLOW_HOST)
+
+    def fast(name):
+        text = guest.run("for pid in $(pidof where); do cat /proc/$pid/numa_maps; done").output
+        return sum(map(int, re.findall(rf"file=/tmp/{name}/mapped .*? N0=(\d+)", text))) * tiers.PAGE
+    assert fast("free") >= size - 4 * MIB, "the fast tier has room"
+    heat = Heat(guest, hot=2 * HOT)
+    tiers.until(lambda: fast("free") <= size // 2, lambda: f"{fast('free')} of {size} bytes", SLOW_HOST, pause=0.5)
+    assert fast("bound") == size
+    heat.end()
+    guest.run("killall where")
+    tiers.until(lambda: all(tiers.finished(guest, f"/tmp/{name}-log") for name in ("free", "bound")),
+                lambda: "where goes on", SLOW_HOST)
+    guest.run("umount /tmp/free /tmp/bound")
+
+
 def test_what_sleeps_gives_up_its_place(guest):
     """The memory of a process that is never sampled, as it did its work before there was a driver, makes room too."""
     tiers.tiering(guest, False)

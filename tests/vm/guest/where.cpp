@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// `where FILE`: how many pages of a file's page cache are on node 0 and on node 1, as "N N". It maps the file and
-// touches all of it.
+// `where FILE [hold]`: how many pages of a file's page cache are on node 0 and on node 1, as "N N". It maps the file and
+// touches all of it; hold: and sleeps then until killed.
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
@@ -22,8 +22,8 @@ constexpr long page = 4096;
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 2) {
-        fprintf(stderr, "usage: where FILE\n");
+    if (argc < 2) {
+        fprintf(stderr, "usage: where FILE [hold]\n");
         return 2;
     }
     const int file = open(argv[1], O_RDONLY | O_CLOEXEC);
@@ -46,4 +46,7 @@ int main(int argc, char** argv) {
         if (node == 0 || node == 1)
             count[node]++;
     printf("%ld %ld\n", count[0], count[1]);
+    fflush(stdout);
+    if (argc > 2)
+        pause();
 }
