@@ -163,8 +163,7 @@ static void quota_met(struct tiermem_tier *tier)
 }
 
 /* One step towards the quota: 0 if it is met, -EINPROGRESS, or what is in the way. */
-static int step(struct tiermem_tier *tier, enum tiermem_effort *effort,
-		enum tiermem_effort *most)
+static int step(struct tiermem_tier *tier, enum tiermem_effort *most)
 {
 	unsigned long requested = READ_ONCE(tier->requested);
 	unsigned long actual = locked_actual(tier);
@@ -179,9 +178,9 @@ static int step(struct tiermem_tier *tier, enum tiermem_effort *effort,
 		ret = reclaim_step(tier, requested - actual);
 	} else {
 		ret = gentle_limit(tier, &want, most);
-		*effort = min(*effort, *most);
+		tier->effort = min(tier->effort, *most);
 		if (!ret)
-			ret = surrender_step(tier, want, effort, *most);
+			ret = surrender_step(tier, want, &tier->effort, *most);
 	}
 	if (ret)
 		return ret;
@@ -193,14 +192,16 @@ static int step(struct tiermem_tier *tier, enum tiermem_effort *effort,
 static int run(struct tiermem_tier *tier, enum tiermem_effort most, unsigned long most_jiffies)
 {
 	const unsigned long end = jiffies + most_jiffies;
-	enum tiermem_effort effort = TIERMEM_TAKE_FREE;
 	int ret;
 
 	do {
-		ret = step(tier, &effort, &most);
+		ret = step(tier, &most);
 		cond_resched();
 	} while (ret == -EINPROGRESS && READ_ONCE(tier->tm->running) &&
 		 time_before(jiffies, end));
+	/* What is interrupted does not begin anew: to find nothing can take a second, too. */
+	if (ret != -EINPROGRESS)
+		tier->effort = TIERMEM_TAKE_FREE;
 	return ret;
 }
 
@@ -392,6 +393,7 @@ int tiermem_governor_start(struct tiermem *tm)
 	WRITE_ONCE(tm->running, true);
 	for (i = 0; i < tm->num_tiers; i++) {
 		tm->tiers[i].state = TIERMEM_IDLE;
+		tm->tiers[i].effort = TIERMEM_TAKE_FREE;
 		tm->tiers[i].oom_pages = OOM_PAGES_MIN;
 		/* What is free at boot is gone before anybody can touch it. */
 		run(&tm->tiers[i], TIERMEM_TAKE_FREE, MAX_JIFFY_OFFSET);

@@ -75,6 +75,13 @@ struct tiermem_region {
 	unsigned long end_pfn;
 };
 
+/* How hard pages are taken from the kernel; see page_source.c. */
+enum tiermem_effort {
+	TIERMEM_TAKE_FREE,	/* only what lies free in the buddy allocator */
+	TIERMEM_TAKE_MOVE,	/* move pages in use to another tier */
+	TIERMEM_TAKE_RECLAIM,	/* let the kernel reclaim, as a balloon does */
+};
+
 struct tiermem_tier {
 	struct tiermem *tm;
 	unsigned int index;
@@ -101,6 +108,7 @@ struct tiermem_tier {
 	/* The governor's; see governor.c. */
 	struct delayed_work work;
 	enum tiermem_state state;
+	enum tiermem_effort effort;		/* of a shrink that goes on with the next work */
 	unsigned long backoff;			/* jiffies, while WAITING */
 	bool pressure;				/* set by the OOM notifier */
 	bool gentle;				/* since then, until the quota is met */
@@ -190,12 +198,6 @@ int tiermem_device_request(struct tiermem_tier *tier, u16 type, u32 flags,
 			   const struct tiermem_batch *batch, unsigned int *done);
 
 /* page_source.c: which pages. */
-
-enum tiermem_effort {
-	TIERMEM_TAKE_FREE,	/* only what lies free in the buddy allocator */
-	TIERMEM_TAKE_MOVE,	/* move pages in use to another tier */
-	TIERMEM_TAKE_RECLAIM,	/* let the kernel reclaim, as a balloon does */
-};
 
 /*
  * Take up to @want pages of the tier out of the kernel into the empty batch,
