@@ -194,9 +194,9 @@ def test_what_grows_gets_a_finer_map(guest):
     guest.run("rm -f /tmp/go; mkfifo /tmp/go")
     tiers.start(guest, "hog 24 320 <>/tmp/go", "/tmp/grower")
     heat = Heat(guest)  # a guest in which nothing happens is not searched
-    pid = guest.run("pidof hog").output.strip()
-    ranges = f"grep -c '^{pid} ' /sys/kernel/debug/virtio_tiermem/ranges"
-    tiers.until(lambda: guest.run(ranges, check=False).output != "0\n", lambda: "hog is not found", SLOW_HOST)
+    pid, heat_pid = (guest.run(f"pidof {name}").output.strip() for name in ("hog", "heat"))
+    both = "cut -d ' ' -f 1 /sys/kernel/debug/virtio_tiermem/ranges | sort -u"
+    tiers.until(lambda: {pid, heat_pid} <= set(guest.run(both).output.split()), lambda: guest.run(both).output, SLOW_HOST)
     before = counter(guest, "map_bytes")
     assert before >= 2 * 64 << 10
     guest.run("echo >/tmp/go")
