@@ -38,7 +38,7 @@ struct tiermem_spaces {
 	u32 next_id;
 	unsigned int nr;
 	u64 bytes;		/* of the policy core, for all of them */
-	u64 updates;
+	u64 updates;		/* calls of tiermem_spaces_update(), by which silence is measured */
 	u64 refused;		/* no memory, or too many at a time */
 	struct tiermem_managed *last;	/* found; samples come in runs */
 	struct tiermem_candidate candidates[TIERMEM_CANDIDATES];
