@@ -5,7 +5,7 @@
  * What the worker does about failure:
  *
  *   nothing to take (-EAGAIN)      try harder (free, demote cold pages, move any,
- *                                  reclaim), then wait
+ *                                  reclaim), each time from the start, then wait
  *   host cannot now (-EBUSY),
  *   host failed (-EIO), -ENOMEM,
  *   -ENOSPC, -EDQUOT               wait; the configuration may have changed
@@ -33,7 +33,10 @@
 /* What an OOM gets back at first, and at most in one call. */
 #define OOM_PAGES_MIN (SZ_16M >> PAGE_SHIFT)
 #define OOM_PAGES_MAX (SZ_1G >> PAGE_SHIFT)
-/* Of cold pages that make room for a shrink, in one go. */
+/*
+ * Of cold pages that make room for a shrink, in one go. When there were none, so many
+ * are taken otherwise before it is tried again: to find nothing takes a while.
+ */
 #define ROOM_PAGES (SZ_64M >> PAGE_SHIFT)
 /* Of work at a time: a queue that is being frozen waits for it, but not for ever. */
 #define RUN_JIFFIES HZ
@@ -95,30 +98,55 @@ static int reclaim_step(struct tiermem_tier *tier, unsigned long want)
 static bool make_room(struct tiermem_tier *tier, unsigned long want,
 		      enum tiermem_effort most)
 {
-	return !tier->index && most > TIERMEM_TAKE_FREE &&
-	       tiermem_tiering_make_room(tier->tm, min_t(unsigned long, want, ROOM_PAGES));
+	if (tier->index || most == TIERMEM_TAKE_FREE || tier->until_room)
+		return false;
+	if (tiermem_tiering_make_room(tier->tm, min_t(unsigned long, want, ROOM_PAGES)))
+		return true;
+	tier->until_room = ROOM_PAGES;
+	return false;
 }
 
-/* Surrender something, trying harder until something can be taken. */
+/*
+ * What is not free, with as little effort as gets anything. Where a level had nothing
+ * it is not asked again before the quota is met or waited for.
+ */
+static int take_used(struct tiermem_tier *tier, unsigned long want,
+		     enum tiermem_effort most)
+{
+	unsigned long surrendered;
+	int ret;
+
+	/* Without tiering, which may just have been stopped, no room is made. */
+	while (tier->effort <= most && !tiermem_must_end(tier)) {
+		ret = tiermem_reservoir_surrender(tier, want, tier->effort, &surrendered);
+		tier->until_room -= min(tier->until_room, surrendered);
+		if (ret != -EAGAIN)
+			return ret;
+		if (tier->effort == TIERMEM_TAKE_MOVE && tiermem_scan_goes_on(tier))
+			return -EINPROGRESS;
+		if (tier->effort == TIERMEM_TAKE_RECLAIM)
+			break;
+		++tier->effort;
+	}
+	return -EAGAIN;
+}
+
+/* Surrender something, or do what lets the next step. */
 static int surrender_step(struct tiermem_tier *tier, unsigned long want,
-			  enum tiermem_effort *effort, enum tiermem_effort most)
+			  enum tiermem_effort most)
 {
 	unsigned long surrendered;
 	int ret;
 
 	set_state(tier, TIERMEM_SURRENDERING, 0, 0);
-	for (;;) {
-		ret = tiermem_reservoir_surrender(tier, want, *effort,
-						  &surrendered);
-		if (ret != -EAGAIN || tiermem_must_end(tier))
-			return ret;
-		if (*effort == TIERMEM_TAKE_FREE && make_room(tier, want, most))
-			continue;
-		/* Without tiering, which may just have been stopped, no room is made. */
-		if (*effort >= most || tiermem_must_end(tier))
-			return ret;
-		++*effort;
-	}
+	ret = tiermem_reservoir_surrender(tier, want, TIERMEM_TAKE_FREE, &surrendered);
+	if ((ret && ret != -EAGAIN) || tiermem_must_end(tier))
+		return ret;
+	/* What is set free now and then, a few pages each time, would be waited for for ever. */
+	if (surrendered >= min(want, pageblock_nr_pages))
+		return 0;
+	want -= surrendered;
+	return make_room(tier, want, most) ? 0 : take_used(tier, want, most);
 }
 
 /*
@@ -178,9 +206,8 @@ static int step(struct tiermem_tier *tier, enum tiermem_effort *most)
 		ret = reclaim_step(tier, requested - actual);
 	} else {
 		ret = gentle_limit(tier, &want, most);
-		tier->effort = min(tier->effort, *most);
 		if (!ret)
-			ret = surrender_step(tier, want, &tier->effort, *most);
+			ret = surrender_step(tier, want, *most);
 	}
 	if (ret)
 		return ret;
@@ -188,20 +215,28 @@ static int step(struct tiermem_tier *tier, enum tiermem_effort *most)
 	return -EINPROGRESS;
 }
 
+/* What a shrink has learnt is forgotten. */
+static void begin(struct tiermem_tier *tier)
+{
+	tier->effort = TIERMEM_TAKE_MOVE;
+	tier->until_room = 0;
+	tier->scanned = 0;
+}
+
 /* Go on until the quota is met (0), something stands in the way, or the time is up. */
 static int run(struct tiermem_tier *tier, enum tiermem_effort most, unsigned long most_jiffies)
 {
-	const unsigned long end = jiffies + most_jiffies;
 	int ret;
 
+	tier->run_end = jiffies + most_jiffies;
 	do {
 		ret = step(tier, &most);
 		cond_resched();
 	} while (ret == -EINPROGRESS && READ_ONCE(tier->tm->running) &&
-		 time_before(jiffies, end));
+		 time_before(jiffies, tier->run_end));
 	/* What is interrupted does not begin anew: to find nothing can take a second, too. */
 	if (ret != -EINPROGRESS)
-		tier->effort = TIERMEM_TAKE_FREE;
+		begin(tier);
 	return ret;
 }
 
@@ -393,8 +428,8 @@ int tiermem_governor_start(struct tiermem *tm)
 	WRITE_ONCE(tm->running, true);
 	for (i = 0; i < tm->num_tiers; i++) {
 		tm->tiers[i].state = TIERMEM_IDLE;
-		tm->tiers[i].effort = TIERMEM_TAKE_FREE;
 		tm->tiers[i].oom_pages = OOM_PAGES_MIN;
+		begin(&tm->tiers[i]);
 		/* What is free at boot is gone before anybody can touch it. */
 		run(&tm->tiers[i], TIERMEM_TAKE_FREE, MAX_JIFFY_OFFSET);
 	}

@@ -287,7 +287,7 @@ static void take_allocated(struct tiermem_tier *tier, unsigned long want,
 
 /* ---- Pages in use, moved elsewhere ---- */
 
-/* Frames after the last of the tier start over at its first region. */
+/* ULONG_MAX once after the last of the tier; then it starts over at the first region. */
 static unsigned long next_scan_block(struct tiermem_tier *tier)
 {
 	unsigned int i;
@@ -341,23 +341,24 @@ static bool room_elsewhere(const struct tiermem_tier *tier)
 	return false;
 }
 
-/* Empty pageblocks by migration: at most one round over the tier. */
+/*
+ * Empty pageblocks by migration: at most one round over the tier without finding any,
+ * of which the next call goes on where the time was up.
+ */
 static void take_moved(struct tiermem_tier *tier, unsigned long want,
 		       struct tiermem_batch *batch)
 {
 	unsigned long pfn, nr;
-	bool wrapped = false;
 
+	if (tier->scanned >= tier->size)
+		tier->scanned = 0;
 	while (batch->pages < want && tiermem_batch_room(batch) &&
+	       tier->scanned < tier->size && time_before(jiffies, tier->run_end) &&
 	       room_elsewhere(tier) && !tiermem_must_end(tier)) {
+		cond_resched();
 		pfn = next_scan_block(tier);
-		if (pfn == ULONG_MAX) {
-			if (wrapped)
-				return;
-			wrapped = true;
-			continue;
-		}
-		if (!block_may_move(pfn) ||
+		tier->scanned += pageblock_nr_pages;
+		if (pfn == ULONG_MAX || !block_may_move(pfn) ||
 		    alloc_contig(pfn, pfn + pageblock_nr_pages))
 			continue;
 		nr = min(want - batch->pages, pageblock_nr_pages);
@@ -366,7 +367,7 @@ static void take_moved(struct tiermem_tier *tier, unsigned long want,
 			nr = 0;
 		if (nr < pageblock_nr_pages)
 			tiermem_give_pages(pfn + nr, pfn + pageblock_nr_pages);
-		cond_resched();
+		tier->scanned = 0;
 	}
 }
 

@@ -103,12 +103,17 @@ struct tiermem_tier {
 	struct tiermem_channel channel;		/* under lock */
 	struct tiermem_batch reclaim_batch;	/* under lock */
 	struct tiermem_batch batch;		/* the worker's own */
-	unsigned long scan_pfn;			/* the worker's own: where to move from */
+	/* The worker's own: from where pages are moved, and of how many in vain. */
+	unsigned long scan_pfn;
+	unsigned long scanned;
 
 	/* The governor's; see governor.c. */
 	struct delayed_work work;
 	enum tiermem_state state;
-	enum tiermem_effort effort;		/* of a shrink that goes on with the next work */
+	unsigned long run_end;			/* jiffies; of the work under way */
+	/* Of a shrink, which may go on with the next work. */
+	enum tiermem_effort effort;		/* beyond free memory; see take_used() */
+	unsigned long until_room;		/* pages; see make_room() */
 	unsigned long backoff;			/* jiffies, while WAITING */
 	bool pressure;				/* set by the OOM notifier */
 	bool gentle;				/* since then, until the quota is met */
@@ -207,6 +212,12 @@ int tiermem_device_request(struct tiermem_tier *tier, u16 type, u32 flags,
 unsigned long tiermem_take_pages(struct tiermem_tier *tier, unsigned long want,
 				 enum tiermem_effort effort,
 				 struct tiermem_batch *batch);
+/* The last search for pages to move ended with tier->run_end, before it was all round. */
+static inline bool tiermem_scan_goes_on(const struct tiermem_tier *tier)
+{
+	return tier->scanned < tier->size && time_after_eq(jiffies, tier->run_end);
+}
+
 /* Give frames to the buddy allocator, in blocks as large as fit. Never sleeps. */
 void tiermem_give_pages(unsigned long start_pfn, unsigned long end_pfn);
 /* Free pages of the tier beyond its zones' high watermarks. */

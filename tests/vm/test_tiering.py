@@ -222,6 +222,22 @@ def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
     tiers.resize(guest, before)
 
 
+def test_what_becomes_free_is_taken_first(guest):
+    """A shrink without tiering, for which pages in use are moved: in between, what lies free is always asked for."""
+    tiers.tiering(guest, False)
+    tiers.start(guest, "hog 100 0", "/tmp/hog")
+    tiers.until(lambda: "more_ms" in guest.run("cat /tmp/hog").output, lambda: "hog does not answer", SLOW_HOST)
+    before = tiers.values(guest, "actual")[0]
+    tiers.trace(guest, "tiermem/tiermem_take")
+    tiers.resize(guest, before - 64 * MIB)
+    efforts = [fields["effort"] for _, fields in tiers.traced(guest, "tiermem_take") if fields["tier"] == "0"]
+    assert efforts.count("move") >= 4
+    assert all(pair != ("move", "move") for pair in zip(efforts, efforts[1:])), efforts
+    guest.run("kill $(pidof hog)")
+    tiers.resize(guest, before)
+    tiers.tiering(guest, True)
+
+
 def unload(guest):
     before = time.monotonic()
     guest.run("rmmod virtio_tiermem", timeout=SLOW_HOST)
