@@ -60,9 +60,7 @@ static int samples_release(struct inode *inode, struct file *file)
 	struct stream *stream = file->private_data;
 	struct tiermem *tm = stream->tm;
 
-	tiermem_tiering_resume(tm);
-	if (stream->started)
-		tiermem_sampler_stop(&tm->sampler);
+	tiermem_tiering_resume(tm, stream->started);
 	atomic_set(&tm->stream_users, 0);
 	kvfree(stream);
 	tiermem_put(tm);

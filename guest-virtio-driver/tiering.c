@@ -754,11 +754,17 @@ void tiermem_tiering_pause(struct tiermem *tm)
 	mutex_unlock(&tm->tiering.lock);
 }
 
-void tiermem_tiering_resume(struct tiermem *tm)
+void tiermem_tiering_resume(struct tiermem *tm, bool sampling)
 {
-	mutex_lock(&tm->tiering.lock);
-	tm->tiering.paused--;
-	mutex_unlock(&tm->tiering.lock);
+	struct tiermem_tiering *t = &tm->tiering;
+
+	mutex_lock(&t->lock);
+	t->paused--;
+	if (t->policy)
+		t->own_sampler |= sampling;
+	else if (sampling)
+		tiermem_sampler_stop(&tm->sampler);
+	mutex_unlock(&t->lock);
 }
 
 unsigned int tiermem_tiering_curve(struct tiermem *tm, struct tm_curve_point *points)

@@ -9,10 +9,10 @@
  * samples is half full. It starts with the driver and stops with it, at suspend and by
  * sysfs.
  *
- * Locks: tiering.control serializes starting and stopping. tiering.lock serializes all use of policy, spaces and relocation, and
- * is the right to read the sampler's rings. It nests outside of everything
- * that page faults and reclaim take. The worker of a tier takes it without its
- * tier's lock.
+ * Locks: tiering.control serializes starting and stopping. tiering.lock serializes all
+ * use of policy, spaces and relocation, and is the right to read the sampler's rings. It
+ * nests outside of everything that page faults and reclaim take. The worker of a tier
+ * takes it without its tier's lock.
  */
 #ifndef TIERMEM_TIERING_H
 #define TIERMEM_TIERING_H
@@ -45,7 +45,7 @@ struct tiermem_tiering {
 	struct mutex lock;
 	struct task_struct *thread;	/* NULL: off; under control */
 	bool stopping;			/* ends a plan between two batches */
-	bool own_sampler;		/* started by tiering */
+	bool own_sampler;		/* started by tiering, or left to it; under lock */
 	bool own_kernel;		/* the kernel's own tiering is off; under control */
 	unsigned int paused;		/* somebody else reads the rings; under lock */
 
@@ -102,9 +102,13 @@ unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
  */
 int tiermem_tiering_own_kernel(struct tiermem *tm, bool own);
 
-/* Leave the rings to somebody else; and take them back. */
+/* Leave the rings to somebody else, who finds sampling on or starts it. */
 void tiermem_tiering_pause(struct tiermem *tm);
-void tiermem_tiering_resume(struct tiermem *tm);
+/*
+ * Take them back; @sampling: and the sampler that he has started. It goes on while
+ * tiering is on.
+ */
+void tiermem_tiering_resume(struct tiermem *tm, bool sampling);
 
 /* The hotness curve; @points has TM_CURVE_POINTS. Returns how many were filled. */
 unsigned int tiermem_tiering_curve(struct tiermem *tm, struct tm_curve_point *points);

@@ -135,6 +135,17 @@ def test_sampling_ends_under_an_open_stream(owner):
         assert out.split() == ["none", str(samples.RECORD.size)]
 
 
+def test_tiering_takes_over_from_a_stream():
+    """What the stream has started goes on when it is closed, if tiering is on by then; else not."""
+    with machine("6.12", "icelake", cpus=1) as vm:
+        tiers.tiering(vm, False)
+        out = vm.run(f"""
+            cd {samples.SAMPLER}; enabled=$(echo ../tiering/enabled)
+            for on in 0 1; do exec 3<{samples.STREAM}; cat enabled; echo $on >$enabled; exec 3<&-; cat enabled; done
+            echo 0 >$enabled; cat enabled""").output
+        assert out.split() == ["1", "0", "1", "1", "0"]
+
+
 def test_reader_that_is_slow_does_not_wake_tiering():
     """While the stream is open its full rings are not the tiering thread's, which goes on when it is closed."""
     with machine("6.12", "icelake", cpus=1) as vm:
