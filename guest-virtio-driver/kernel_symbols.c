@@ -180,8 +180,15 @@ void tiermem_no_putback_movable_pages(struct list_head *pages)
 static_assert(__same_type(putback_movable_pages, tiermem_no_putback_movable_pages));
 DEFINE_SYMBOL(putback_movable_pages, "putback_movable_pages")
 
+void tiermem_no_rmap_walk(struct folio *folio, struct rmap_walk_control *control)
+{
+}
+static_assert(__same_type(rmap_walk, tiermem_no_rmap_walk));
+DEFINE_SYMBOL(rmap_walk, "rmap_walk")
+
 static void find_for_migration(void)
 {
+	find_rmap_walk();
 	find_folio_isolate_lru();
 	find_migrate_pages();
 	find_putback_movable_pages();

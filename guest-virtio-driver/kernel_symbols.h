@@ -105,6 +105,13 @@ TIERMEM_DECLARE_SYMBOL(migrate_pages, int, struct list_head *from,
 		       tiermem_reason_t reason, unsigned int *succeeded);
 TIERMEM_DECLARE_SYMBOL(putback_movable_pages, void, struct list_head *pages);
 
+/*
+ * rmap_walk() of mm/rmap.c: calls back for each mapping of a folio, which the caller has
+ * locked. May sleep; takes anon_vma and i_mmap locks.
+ */
+TIERMEM_DECLARE_SYMBOL(rmap_walk, void, struct folio *folio,
+		       struct rmap_walk_control *control);
+
 /* May ranges of watched address spaces be announced as about to change? */
 bool tiermem_can_notify(void);
 

@@ -17,6 +17,7 @@
 #include "migrate.h"
 #include "page_table.h"
 #include "residency.h"
+#include "sharers.h"
 
 /* Free pages or none: room is made by plan, never by reclaim. */
 #define TARGET_GFP ((GFP_HIGHUSER_MOVABLE | __GFP_THISNODE | __GFP_NOMEMALLOC | \
@@ -112,30 +113,36 @@ bool tiermem_is_bound(struct inode *inode)
 #endif
 
 static bool add_place(struct list_head *list, struct tiermem_space *space,
-		      unsigned long addr, bool huge, int nid)
+		      unsigned long addr, const struct tiermem_migration *migration)
 {
 	struct vm_area_struct *vma = vma_lookup(space->mm, addr);
 	struct folio *folio;
 
 	if (!vma || !tiermem_vma_may_move(vma) || userfaultfd_armed(vma) ||
-	    tiermem_refuse_node(space, vma, nid) ||
+	    tiermem_refuse_node(space, vma, migration->nid) ||
 	    (vma->vm_file && tiermem_is_bound(file_inode(vma->vm_file))))
 		return false;
 	folio = find_folio(space->mm, addr);
-	return folio && tiermem_migrate_add(list, folio, huge, nid);
+	if (!folio)
+		return false;
+	if (migration->sharers && tiermem_is_kept(migration->sharers, folio)) {
+		folio_put(folio);
+		return false;
+	}
+	return tiermem_migrate_add(list, folio, migration->huge, migration->nid);
 }
 
 /* All places of one address space from the first on; returns how many. */
 static unsigned int add_space(struct list_head *list, const struct tiermem_place *places,
-			      unsigned int nr, bool huge, int nid, bool *refused,
-			      unsigned int *patience)
+			      unsigned int nr, const struct tiermem_migration *migration,
+			      bool *refused, unsigned int *patience)
 {
 	struct tiermem_space space = tiermem_new_space(places->mm);
 	bool locked = tiermem_lock_space(space.mm, patience);
 	unsigned int i;
 
 	for (i = 0; i < nr && places[i].mm == space.mm; i++)
-		refused[i] = locked && !add_place(list, &space, places[i].addr, huge, nid);
+		refused[i] = locked && !add_place(list, &space, places[i].addr, migration);
 	if (locked)
 		mmap_read_unlock(space.mm);
 	return i;
@@ -156,7 +163,7 @@ unsigned int tiermem_migrate_list(struct list_head *list, int nid)
 }
 
 unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
-			     bool huge, int nid, bool *refused)
+			     const struct tiermem_migration *migration, bool *refused)
 {
 	unsigned int done = 0, patience = TIERMEM_PATIENCE;
 	LIST_HEAD(list);
@@ -166,9 +173,9 @@ unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr
 		return 0;
 	nr = min_t(unsigned int, nr, TIERMEM_MIGRATE_BATCH);
 	while (done < nr)
-		done += add_space(&list, places + done, nr - done, huge, nid,
+		done += add_space(&list, places + done, nr - done, migration,
 				  refused + done, &patience);
-	return tiermem_migrate_list(&list, nid);
+	return tiermem_migrate_list(&list, migration->nid);
 }
 
 const char *tiermem_migrate_unavailable(void)

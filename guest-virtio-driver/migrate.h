@@ -12,22 +12,28 @@
 #include "exchange.h"
 
 struct inode;
+struct tiermem_spaces;
 
 #define TIERMEM_MIGRATE_BATCH 512
 
+struct tiermem_migration {
+	int nid;	/* where to */
+	bool huge;	/* only folios of 2 MiB; else of any size, each whole for its first place */
+	struct tiermem_spaces *sharers;	/* not what one of these keeps; NULL: whatever they do */
+};
+
 /*
- * Move the folios that are mapped at @places to @nid; at most
- * TIERMEM_MIGRATE_BATCH. @huge: only folios of 2 MiB; else a folio of any size is
- * moved whole for the first of its places. refused[i] is set where there is nothing
- * that could be put on its way; whether the others got there is seen in the page
- * table (an address space whose mmap lock is held for long is left alone).
- * Consecutive places of one address space take that lock (for reading) once.
+ * Move the folios that are mapped at @places; at most TIERMEM_MIGRATE_BATCH.
+ * refused[i] is set where there is nothing that could be put on its way; whether the
+ * others got there is seen in the page table (an address space whose mmap lock is held
+ * for long is left alone). Consecutive places of one address space take that lock (for
+ * reading) once.
  *
  * Returns how many pages (of 4 KiB) were moved. Process context, may sleep; the
  * caller holds mm_users of all, and no lock that page faults or reclaim take.
  */
 unsigned int tiermem_migrate(const struct tiermem_place *places, unsigned int nr,
-			     bool huge, int nid, bool *refused);
+			     const struct tiermem_migration *migration, bool *refused);
 
 /*
  * For callers that find folios by themselves: put @folio on a list of those that go to

@@ -334,12 +334,16 @@ static void count_migrated(struct tiermem_relocation *r, unsigned int pages, boo
 static void migrate_side(struct tiermem_relocation *r, bool cold)
 {
 	const u8 tier = cold ? TM_TIER_SLOW : TM_TIER_FAST;
+	const struct tiermem_migration migration = {
+		.nid = nid_of(r, tier),
+		.huge = r->pairs[r->left[0]].huge,
+		.sharers = cold ? r->spaces : NULL,
+	};
 	unsigned int i, nr = 0, pages;
 
 	for (i = 0; i < r->nr_left; i++)
 		r->places[i] = *side(&r->pairs[r->left[i]], cold);
-	pages = tiermem_migrate(r->places, r->nr_left, r->pairs[r->left[0]].huge,
-				nid_of(r, tier), r->refused);
+	pages = tiermem_migrate(r->places, r->nr_left, &migration, r->refused);
 	count_migrated(r, pages, cold);
 	look_where(r, tier);
 	for (i = 0; i < r->nr_left; i++) {

@@ -8,7 +8,8 @@
  *   promotion, demotion   moved into a free page of the other tier
  *
  * What the exchanger refuses but the kernel can move goes by its migration; of two sides,
- * first the one to be demoted.
+ * first the one to be demoted. What several processes map is not demoted for one of them while
+ * it is hot in another.
  *
  * A plan is a proposal: each page is checked where it is moved, so a plan that
  * makes no sense moves nothing that may not be moved.

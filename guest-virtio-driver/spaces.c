@@ -284,6 +284,14 @@ u64 tiermem_spaces_id(struct tiermem_spaces *spaces,
 	return space->id;
 }
 
+bool tiermem_spaces_keep(struct tiermem_spaces *spaces, const struct mm_struct *mm,
+			 unsigned long addr)
+{
+	struct tiermem_managed *space = find(spaces, mm);
+
+	return space && tm_policy_keeps(spaces->policy, space->id, addr) > 0;
+}
+
 /* ---- By id ---- */
 
 struct mm_struct *tiermem_spaces_get(struct tiermem_spaces *spaces, u64 id)

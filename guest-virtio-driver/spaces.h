@@ -74,6 +74,12 @@ struct mm_struct *tiermem_spaces_get(struct tiermem_spaces *spaces, u64 id);
  * not count. What one had mapped when it became known is not new: it may be long past.
  */
 u64 tiermem_spaces_growth(struct tiermem_spaces *spaces);
+/*
+ * Whether it is known and uses the page at @addr more than what is given up just now.
+ * Never sleeps.
+ */
+bool tiermem_spaces_keep(struct tiermem_spaces *spaces, const struct mm_struct *mm,
+			 unsigned long addr);
 /* The process that made it known, for people to read; 0 if there is none. */
 u32 tiermem_spaces_tgid(struct tiermem_spaces *spaces, u64 id);
 

@@ -211,6 +211,7 @@ void plan(tm_policy& p, const tm_epoch_input& in, uint64_t length_ns, Walker& wa
     p.move_cost_ns = in.move_cost_ns == 0 ? p.config.move_cost_ns : in.move_cost_ns;
     rank_spaces(p);
     const Goal goal = find_goal(p.ranking, make_terms(p, in, length_ns));
+    p.given_up = goal.demote_upto;
     const PlanCount written = write_plan(p.spaces, walker, goal, horizon(p), p.places, moves, max_moves);
     note_stir(p, written.promote, since_ns);
     p.unplanned = 0;
@@ -472,6 +473,7 @@ int tm_policy_shrink(tm_policy* policy, uint64_t bytes, tm_walk_fn walk, void* c
     terms.short_pages = (bytes >> kPageShift) + ((bytes & 4095) != 0 ? 1 : 0);
     terms.budget = terms.short_pages;
     const Goal goal = find_goal(p.ranking, terms);
+    p.given_up = goal.demote_upto;
     // What an epoch may walk can be all of slow or pinned memory. Places tell where the next goes on.
     PlanCount plan{};
     bool more = max_moves > 0;
@@ -522,8 +524,10 @@ int tm_policy_ranges(const tm_policy* policy, uint64_t space, uint64_t from, tm_
     return filled;
 }
 
-int tm_policy_page_heat(const tm_policy* policy, uint64_t space, uint64_t addr, uint64_t* heat_milli) {
-    const Space* s = policy->spaces.find(space);
+namespace {
+// What `by` says of the page's leaf and code: a rank.
+template <typename By> int page_rank(const tm_policy& p, uint64_t space, uint64_t addr, By by) {
+    const Space* s = p.spaces.find(space);
     if (s == nullptr)
         return TM_ERR_ABSENT;
     if (!s->tree.covers(addr))
@@ -531,9 +535,21 @@ int tm_policy_page_heat(const tm_policy* policy, uint64_t space, uint64_t addr, 
     const Node& n = s->tree.node(s->tree.find(addr));
     const PageDetail* d = s->tree.detail(n);
     const uint8_t code = d == nullptr ? uint8_t{0} : d->code[(addr >> kPageShift) % kPages];
-    const uint16_t rank = LeafRank(*s, n, d, horizon(*policy)).likely(code);
-    *heat_milli = rank_heat(rank) * 1000 / 256;
+    return by(LeafRank(*s, n, d, horizon(p)), code);
+}
+} // namespace
+
+int tm_policy_page_heat(const tm_policy* policy, uint64_t space, uint64_t addr, uint64_t* heat_milli) {
+    const int rank = page_rank(*policy, space, addr, [](const LeafRank& leaf, uint8_t code) { return leaf.likely(code); });
+    if (rank < 0)
+        return rank;
+    *heat_milli = rank_heat(static_cast<uint16_t>(rank)) * 1000 / 256;
     return rank > policy->ranking.cut() ? 1 : 0;
+}
+
+int tm_policy_keeps(const tm_policy* policy, uint64_t space, uint64_t addr) {
+    const int rank = page_rank(*policy, space, addr, [](const LeafRank& leaf, uint8_t code) { return leaf.certain(code); });
+    return rank < 0 ? rank : rank > policy->given_up ? 1 : 0;
 }
 
 void tm_policy_get_stats(const tm_policy* policy, tm_policy_stats* stats) {

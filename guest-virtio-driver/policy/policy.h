@@ -314,6 +314,13 @@ int tm_policy_ranges(const struct tm_policy *policy, uint64_t space,
 int tm_policy_page_heat(const struct tm_policy *policy, uint64_t space,
 			uint64_t addr, uint64_t *heat_milli);
 
+/*
+ * Whether a page is certainly hotter than what the last plan, of an epoch or a shrink,
+ * gives up (1) or not (0); TM_ERR_ABSENT; TM_ERR_ARGUMENT: no such address. For memory
+ * that another space proposes to demote.
+ */
+int tm_policy_keeps(const struct tm_policy *policy, uint64_t space, uint64_t addr);
+
 void tm_policy_get_stats(const struct tm_policy *policy,
 			 struct tm_policy_stats *stats);
 

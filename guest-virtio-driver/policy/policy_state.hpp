@@ -17,6 +17,7 @@ struct tm_policy {
     tiermem::Ranking ranking;   // as of the last epoch
     tiermem::Residency residency;
     tiermem::Places places;
+    uint16_t given_up; // rank up to which the last plan demotes
     tiermem::Rng rng;
     uint64_t last_ns;
     uint64_t planned_ns;     // end of the last epoch that was ranked and planned

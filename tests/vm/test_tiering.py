@@ -62,8 +62,8 @@ class Heat:
 
     def nodes(self, area="hot"):
         """[pages on node 0, on node 1] of the hot or the cold area."""
-        start = re.search(rf"{area}=(\w+)", self.output)[1]
-        text = self.machine.run(f"grep -h ^{start} /proc/$(pidof heat)/numa_maps").output
+        start, pid = re.search(rf"{area}=(\w+).* pid=(\d+)", self.output).groups()
+        text = self.machine.run(f"grep -h ^{start} /proc/{pid}/numa_maps").output
         return [int(match[1]) if (match := re.search(rf" N{node}=(\d+)", text)) else 0 for node in (0, 1)]
 
     def share(self):
@@ -170,6 +170,17 @@ def test_shared_memory_that_is_bound_stays(guest):
     tiers.until(lambda: all(tiers.finished(guest, f"/tmp/{name}-log") for name in ("free", "bound")),
                 lambda: "where goes on", SLOW_HOST)
     guest.run("umount /tmp/free /tmp/bound")
+
+
+def test_what_somebody_uses_stays(guest):
+    """Shared memory that is mapped twice, by one who works on it and by one who sleeps: it is hot, and not moved away
+    for the sleeper's sake to be fetched back."""
+    heat = Heat(guest, "forked", cold=2 * COLD)
+    becomes_fast(heat)
+    demoted, epochs = counter(guest, "demoted"), counter(guest, "epochs")
+    tiers.until(lambda: counter(guest, "epochs") >= epochs + 60, lambda: counter(guest, "epochs"), SLOW_HOST, pause=0.5)
+    assert counter(guest, "demoted") - demoted <= HOT * MIB // 4
+    heat.end()
 
 
 def test_what_sleeps_gives_up_its_place(guest):

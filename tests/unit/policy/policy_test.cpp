@@ -703,6 +703,28 @@ Test(policy, refused_pages_are_not_proposed_again_soon) {
     cr_assert_eq(f.stats().moves_done, 0U);
 }
 
+// What is hot in one space is kept when another, which maps it too, proposes to demote it; what is as cold there is not.
+Test(policy, what_is_hot_elsewhere_is_kept) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    tm_policy_space_add(f.policy, 2, 0);
+    f.machine.map(1, kHeap, 4096, true);
+    f.machine.map(1, kHeap + 32 * kMiB, 4096, false);
+    f.machine.map(2, kHeap, 4096, true);
+    f.input.fast_quota = 32 * kMiB;
+    cr_assert_eq(tm_policy_keeps(f.policy, 1, kHeap), 0);
+    for (int e = 0; e < 20; e++) {
+        f.samples(1, kHeap, 4 * kMiB, 4000);
+        f.samples(1, kHeap + 40 * kMiB, 4 * kMiB, 4000);
+        f.epoch();
+    }
+    cr_assert_eq(tm_policy_keeps(f.policy, 1, kHeap), 1);
+    cr_assert_eq(tm_policy_keeps(f.policy, 1, kHeap + 16 * kMiB), 0);
+    cr_assert_eq(tm_policy_keeps(f.policy, 2, kHeap), 0);
+    cr_assert_eq(tm_policy_keeps(f.policy, 3, kHeap), TM_ERR_ABSENT);
+    cr_assert_eq(tm_policy_keeps(f.policy, 1, ~uint64_t{0}), TM_ERR_ARGUMENT);
+}
+
 Test(policy, reports_about_nothing_are_ignored) {
     Fixture f;
     tm_policy_space_add(f.policy, 1, 0);

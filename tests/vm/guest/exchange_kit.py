@@ -16,7 +16,7 @@ from tiermem_build import module, paths
 FOLDER = Path(__file__).parent / "exchange_test"
 DRIVER = paths.TOP / "guest-virtio-driver"
 SHARED = ["exchange*.[ch]", "exchange.mk", "kernel_symbols.[ch]", "leaf_entry.h", "relocate.[ch]", "migrate.[ch]",
-          "residency.[ch]", "node_room.[ch]", "page_table.h", "idle_folios.h", "spaces.h", "tiering.h", "sampler.h",
+          "residency.[ch]", "node_room.[ch]", "sharers.h", "page_table.h", "idle_folios.h", "spaces.h", "tiering.h", "sampler.h",
           "tiermem.h", "trace.h", "policy/policy.h", "policy/budget.h", "policy/range_set.h"]
 NAME = "tiermem_exchange_test"
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A program of known heat: `heat KIND HOT_MIB COLD_MIB [SECONDS]`.
 //
-// Touches COLD_MIB, then HOT_MIB, so that the hot part finds the fast tier full. Says "hot=ADDRESS cold=ADDRESS"
-// (hexadecimal), then reads and writes pages at random, 15 of 16 of them hot, and checks what it reads. After SECONDS
+// Touches COLD_MIB, then HOT_MIB, so that the hot part finds the fast tier full. Says "hot=ADDRESS cold=ADDRESS
+// pid=N" (addresses hexadecimal), then reads and writes pages at random, 15 of 16 of them hot, and checks what it reads. After SECONDS
 // (guest time; 0 or none: when a line comes on stdin) checks all pages and says "errors=N accesses=N".
-// KIND: base or huge (anonymous, by page size), shared (anonymous, shared), slow (bound to node 1).
+// KIND: base or huge (anonymous, by page size), shared (anonymous, shared), forked (shared with a child that has touched
+// all of it and sleeps), slow (bound to node 1).
 #include <cinttypes>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +16,7 @@
 #include <linux/mempolicy.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,7 +42,7 @@ double now() {
 class Area {
   public:
     Area(const char* kind, std::size_t size) : pages_(size / page) {
-        const bool shared = std::strcmp(kind, "shared") == 0;
+        const bool shared = std::strcmp(kind, "shared") == 0 || std::strcmp(kind, "forked") == 0;
         // Apart from its neighbour, so that each area is a mapping of its own.
         void* memory = mmap(nullptr, size + 2 * huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED)
@@ -74,6 +77,27 @@ class Area {
         return errors + (visits != visits_);
     }
 
+    // Ends with this process.
+    void share_with_sleeper() const {
+        int touched[2];
+        char done = 0;
+        if (pipe(touched))
+            fail("pipe");
+        const pid_t child = fork();
+        if (child < 0)
+            fail("fork");
+        if (!child) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            done = check() != 0;
+            if (write(touched[1], &done, 1) != 1)
+                exit(2);
+            for (;;)
+                pause();
+        }
+        if (read(touched[0], &done, 1) != 1 || done)
+            fail("the child");
+    }
+
   private:
     static constexpr std::uint64_t salt = 0x5aa5'1234'0000'0000;
     std::size_t pages_;
@@ -90,13 +114,15 @@ bool told_to_end() {
 
 int main(int argc, char** argv) {
     if (argc < 4) {
-        fprintf(stderr, "usage: heat base|huge|shared|slow HOT_MIB COLD_MIB [SECONDS]\n");
+        fprintf(stderr, "usage: heat base|huge|shared|forked|slow HOT_MIB COLD_MIB [SECONDS]\n");
         return 2;
     }
     Area cold("base", strtoul(argv[3], nullptr, 10) * mib);
     Area hot(argv[1], strtoul(argv[2], nullptr, 10) * mib);
+    if (std::strcmp(argv[1], "forked") == 0)
+        hot.share_with_sleeper();
     const double seconds = argc > 4 ? strtod(argv[4], nullptr) : 0, end = now() + seconds;
-    printf("hot=%" PRIxPTR " cold=%" PRIxPTR "\n", hot.address(), cold.address());
+    printf("hot=%" PRIxPTR " cold=%" PRIxPTR " pid=%d\n", hot.address(), cold.address(), getpid());
     fflush(stdout);
     std::uint64_t errors = 0, accesses = 0, random = 88172645463325252;
     while (seconds > 0 ? now() < end : !told_to_end()) {

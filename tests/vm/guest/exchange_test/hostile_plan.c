@@ -13,6 +13,7 @@
 #include "hostile_plan.h"
 #include "idle_folios.h"
 #include "relocate.h"
+#include "sharers.h"
 #include "tiermem.h"
 
 #define CREATE_TRACE_POINTS
@@ -61,6 +62,12 @@ unsigned long tiermem_idle_move(struct tiermem_idle *unused, unsigned long pages
 				u64 most_ns, const bool *stop)
 {
 	return 0;
+}
+
+/* Nobody else has any heat. */
+bool tiermem_is_kept(struct tiermem_spaces *unused, struct folio *folio)
+{
+	return false;
 }
 
 /* A plan */
