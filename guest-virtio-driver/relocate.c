@@ -329,7 +329,9 @@ static void count_migrated(struct tiermem_relocation *r, unsigned int pages, boo
 
 /*
  * One side of all pairs that are left; those that did not arrive are left out. What
- * was there already has arrived, what could not even be put on its way is refused.
+ * was there already has arrived, what could not even be put on its way is refused. So is
+ * a folio of 2 MiB that found no room: it will hardly find any in the next epoch, and
+ * pages of 4 KiB would be demoted for it each time.
  */
 static void migrate_side(struct tiermem_relocation *r, bool cold)
 {
@@ -349,7 +351,7 @@ static void migrate_side(struct tiermem_relocation *r, bool cold)
 	for (i = 0; i < r->nr_left; i++) {
 		if (r->arrived[i])
 			r->left[nr++] = r->left[i];
-		else if (r->refused[i])
+		else if (r->refused[i] || migration.huge)
 			refuse(r, r->left[i], cold);
 	}
 	r->stats.left += r->nr_left - nr;
@@ -376,17 +378,28 @@ static void make_room(struct tiermem_relocation *r, const bool *stop)
 		tiermem_relocate_idle(r, pages, U64_MAX, stop);
 }
 
-/* Demote first, so that there is room to promote. */
-static void migrate(struct tiermem_relocation *r, bool hot, bool cold)
+/* What is left has been moved, as a whole or as far as it was to be demoted. */
+static void mark_left(struct tiermem_relocation *r, bool done)
 {
 	unsigned int i;
 
+	for (i = 0; i < r->nr_left; i++) {
+		struct tm_outcome *outcome = outcome_of(r, r->left[i]);
+
+		mark(r, r->left[i], done ? outcome->done : outcome->demoted);
+	}
+}
+
+/* Demote first, so that there is room to promote. */
+static void migrate(struct tiermem_relocation *r, bool hot, bool cold)
+{
 	if (cold && r->nr_left)
 		migrate_side(r, true);
+	if (cold)
+		mark_left(r, false);
 	if (hot && r->nr_left)
 		migrate_side(r, false);
-	for (i = 0; i < r->nr_left; i++)
-		mark(r, r->left[i], outcome_of(r, r->left[i])->done);
+	mark_left(r, true);
 }
 
 /* ---- The plan ---- */

@@ -37,7 +37,7 @@ struct tiermem_relocate_stats {
 	u64 left;	/* planned, but neither exchanged nor migrated */
 };
 
-/* Steps that are carried out together, and their pairs. About 160 KiB. */
+/* Steps that are carried out together, and their pairs. About 200 KiB. */
 struct tiermem_relocation {
 	struct tiermem *tm;
 	struct tm_policy *policy;

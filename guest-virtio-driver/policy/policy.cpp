@@ -251,10 +251,10 @@ constexpr tm_outcome all_done() {
     return outcome;
 }
 
-uint32_t count_done(const tm_move& move, const tm_outcome& outcome) {
+uint32_t count_done(const tm_move& move, const uint64_t (&words)[8]) {
     uint32_t done = 0;
     for (uint32_t i = 0; i < move.pages; i++)
-        done += (outcome.done[i / 64] >> (i % 64)) & 1;
+        done += (words[i / 64] >> (i % 64)) & 1;
     return done;
 }
 
@@ -495,14 +495,17 @@ void tm_policy_moved(tm_policy* policy, const tm_move* move, const tm_outcome* o
     if (move == nullptr || move->pages == 0 || move->pages > TM_WINDOW_PAGES)
         return;
     const tm_outcome& o = outcome == nullptr ? kAllDone : *outcome;
+    uint64_t demoted[8];
+    for (unsigned w = 0; w < 8; w++)
+        demoted[w] = o.done[w] | o.demoted[w];
     side_moved(*policy, move->promote_space, move->promote_addr, move->pages, o.done, o.refused_promote,
                Direction::kPromote);
-    side_moved(*policy, move->demote_space, move->demote_addr, move->pages, o.done, o.refused_demote,
+    side_moved(*policy, move->demote_space, move->demote_addr, move->pages, demoted, o.refused_demote,
                Direction::kDemote);
-    const uint32_t done = count_done(*move, o);
+    const uint32_t done = count_done(*move, o.done);
     // Room made before room taken, so that an exchange leaves it as it was.
     if (move->demote_space != TM_SPACE_NONE)
-        policy->free_expected = sat_add<uint64_t>(policy->free_expected, done);
+        policy->free_expected = sat_add<uint64_t>(policy->free_expected, count_done(*move, demoted));
     if (move->promote_space != TM_SPACE_NONE)
         policy->free_expected = sat_sub<uint64_t>(policy->free_expected, done);
     policy->stats.moves_done += done;

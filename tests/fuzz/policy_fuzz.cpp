@@ -81,6 +81,7 @@ void epoch(tm_policy* policy, Input& in, uint64_t& now) {
         auto outcome = tm_outcome{};
         std::memset(outcome.done, in.take<uint8_t>(), sizeof(outcome.done));
         std::memset(outcome.refused_promote, in.take<uint8_t>(), sizeof(outcome.done));
+        std::memset(outcome.demoted, in.take<uint8_t>(), sizeof(outcome.done));
         tm_policy_moved(policy, &moves[m], &outcome);
     }
 }

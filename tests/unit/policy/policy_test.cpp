@@ -725,6 +725,30 @@ Test(policy, what_is_hot_elsewhere_is_kept) {
     cr_assert_eq(tm_policy_keeps(f.policy, 1, ~uint64_t{0}), TM_ERR_ARGUMENT);
 }
 
+// The room that was made is there, and what has left it is not counted there any more.
+Test(policy, a_pair_may_be_done_by_half) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    f.machine.map(1, kHeap, 512, true);
+    f.machine.map(1, kHeap + 2 * kMiB, 512, false);
+    f.samples(1, kHeap, 4 * kMiB, 5000);
+    f.epoch();
+    tm_outcome half{};
+    half.demoted[0] = 0xff;
+    half.refused_promote[0] = 0xff;
+    const tm_move m{1, kHeap + 2 * kMiB, 1, kHeap, 512, 0, 0, 0};
+    tm_policy_moved(f.policy, &m, &half);
+    uint64_t fast = 0;
+    std::array<tm_range, 64> ranges{};
+    const int nr = tm_policy_ranges(f.policy, 1, 0, ranges.data(), ranges.size());
+    for (int i = 0; i < nr; i++)
+        fast += ranges.at(i).fast_pages;
+    cr_assert_eq(fast, 504U);
+    cr_assert_eq(f.stats().moves_done, 0U);
+    cr_assert_eq(f.stats().moves_failed, 512U);
+    f.check();
+}
+
 Test(policy, reports_about_nothing_are_ignored) {
     Fixture f;
     tm_policy_space_add(f.policy, 1, 0);

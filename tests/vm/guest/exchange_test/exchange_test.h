@@ -57,7 +57,7 @@ struct exchange_test_step {
 	__u64 promote_space, promote_addr;
 	__u64 demote_space, demote_addr;
 	__u32 pages, huge, gain, reserved;
-	__u64 done[8], refused_promote[8], refused_demote[8];
+	__u64 done[8], refused_promote[8], refused_demote[8], demoted[8];
 	__u32 told, unused;		/* times */
 };
 

@@ -191,12 +191,12 @@ bool accounted(const Step& step) {
     if (step.told != 1)
         return false;
     if (!makes_sense(step))
-        return bits(step.done) + bits(step.refused_promote) + bits(step.refused_demote) == 0;
+        return bits(step.done) + bits(step.refused_promote) + bits(step.refused_demote) + bits(step.demoted) == 0;
     for (unsigned i = 0; i < 8; ++i)
-        if (step.done[i] & (step.refused_promote[i] | step.refused_demote[i]))
+        if (step.done[i] & (step.refused_promote[i] | step.refused_demote[i]) || step.demoted[i] & step.refused_demote[i])
             return false;
     return within(step.done, step.pages) && within(step.refused_promote, step.pages) &&
-           within(step.refused_demote, step.pages);
+           within(step.refused_demote, step.pages) && within(step.demoted, step.pages);
 }
 
 bool has_both_sides(const Step& step) { return step.promote_space != none && step.demote_space != none; }

@@ -44,6 +44,7 @@ void tm_policy_moved(struct tm_policy *policy, const struct tm_move *move,
 	memcpy(step->done, outcome->done, sizeof(step->done));
 	memcpy(step->refused_promote, outcome->refused_promote, sizeof(step->refused_promote));
 	memcpy(step->refused_demote, outcome->refused_demote, sizeof(step->refused_demote));
+	memcpy(step->demoted, outcome->demoted, sizeof(step->demoted));
 	step->told++;
 }
 
