@@ -161,7 +161,7 @@ bool Runs::next_leaf() {
         Space* space = spaces_.slot(slot_);
         const bool nothing =
             space == nullptr || (direction_ == Direction::kDemote && (space->fast_pages == 0 || space->spared));
-        if (!nothing && find_wanted(space->tree))
+        if (!nothing && find_wanted(*space))
             return true;
         slot_++;
         leaf_ = kNone;
@@ -169,15 +169,20 @@ bool Runs::next_leaf() {
 }
 
 // The next wanted leaf of this tree, in the order in which nodes are stored.
-bool Runs::find_wanted(const RangeTree& tree) {
+bool Runs::find_wanted(const Space& space) {
+    const RangeTree& tree = space.tree;
     const bool here = slot_ == first_.slot;
+    const uint64_t tried = direction_ == Direction::kDemote ? space.tried : 0;
     const uint32_t top = here && round_ ? first_leaf_ : tree.top();
     for (uint32_t i = leaf_ == kNone ? 0 : leaf_ + 1U; i < top; i++) {
         const Node& node = tree.node(static_cast<uint16_t>(i));
         if (!wanted(node))
             continue;
         leaf_ = static_cast<uint16_t>(i);
-        at_ = here && i == first_leaf_ && first_.addr > node.start ? first_.addr : node.start;
+        if (here && i == first_leaf_ && first_.addr > node.start)
+            at_ = first_.addr;
+        else
+            at_ = tried > node.start && tried < node.end() ? tried : node.start;
         return true;
     }
     return false;
@@ -255,6 +260,8 @@ bool Runs::load_window(uint64_t from) {
     if (found != 1) {
         if (found == 0 && from == node.start)
             note_empty(space, leaf_);
+        else if (found == 0 && from == space.tried)
+            space.tried = 0; // from the start, the next time
         at_ = node.end();
         return false;
     }
@@ -425,12 +432,18 @@ namespace {
 // A page here and there that is pinned must not keep the rest of a range, which may be
 // gigabytes, from being moved.
 void note_refused(Node& n, uint32_t moved, uint32_t stuck) {
+    if (moved > stuck)
+        n.stuck = 0;
     const uint32_t refused = sat_sub(n.refused + stuck, moved);
     n.refused = static_cast<uint8_t>(lesser(refused, kMostRefused));
-    if (n.refused < kMostRefused)
+    // What else the same plan has of it is refused by the same right.
+    if (n.refused < kMostRefused || n.blocked != 0)
         return;
     n.refused = 0;
-    n.blocked = kBlockedEpochs;
+    // What is small may be moved as a whole as soon as there is room, or a lock is given back.
+    const bool large = n.order > kLeafOrder;
+    n.blocked = static_cast<uint8_t>(kBlockedEpochs << (large ? n.stuck : 0));
+    n.stuck += n.stuck < 3 ? 1 : 0;
 }
 
 bool bit(const uint64_t (&words)[8], uint32_t i) { return ((words[i / 64] >> (i % 64)) & 1) != 0; }
@@ -458,6 +471,9 @@ void note_moved(Space& space, uint64_t addr, uint32_t pages, const uint64_t (&do
     n.fast_pages = n.fast_pages < n.present_pages ? n.fast_pages : n.present_pages;
     if (d == nullptr)
         note_refused(n, moved, stuck);
+    // The rest of a large range has its turn when this one's is over.
+    if (d == nullptr && !to_fast && stuck > moved && n.order > kLeafOrder)
+        space.tried = addr + (uint64_t{pages} << kPageShift);
 }
 
 } // namespace tiermem

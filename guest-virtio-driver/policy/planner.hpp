@@ -81,7 +81,7 @@ class Runs {
     void begin_pass();
     [[nodiscard]] bool pass_over() const;
     bool next_leaf();
-    bool find_wanted(const RangeTree& tree);
+    bool find_wanted(const Space& space);
     bool load();
     bool load_plain();
     bool load_detail(const PageDetail& detail);

@@ -122,6 +122,7 @@ void RangeTree::split(uint16_t i) {
         child.mistaken = false;
         child.fruitless = 0;
         child.refused = 0;
+        child.stuck = 0;
         child.ranked = kUnranked;
         enter(static_cast<uint16_t>(first + c));
     }
@@ -166,6 +167,7 @@ void RangeTree::merge(uint16_t i) {
     n.blocked = 0;
     n.fruitless = 0;
     n.refused = 0;
+    n.stuck = 0;
     for (unsigned c = 0; c < kFan; c++) {
         Node& child = nodes_[first + c];
         sum = sum.plus(child.level);

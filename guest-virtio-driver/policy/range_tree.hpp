@@ -36,7 +36,8 @@ inline constexpr uint8_t kStaleNew = 1;
 // Twice as long after each walk that samples gave reason for and that found nothing new:
 // memory that can never be moved is left out of walks and sampled for ever.
 inline constexpr uint8_t kMostFruitless = 5;
-// A range without a detail is left alone for some epochs after so many pages more were refused than moved.
+// A range without a detail is left alone for some epochs after so many pages more were refused than moved, and longer
+// where that goes on and it is larger than a window.
 inline constexpr uint8_t kMostRefused = 64;
 
 struct Node {
@@ -57,6 +58,7 @@ struct Node {
     uint32_t ranked;        // level.average when the ranks were found, or kUnranked
     bool huge : 1;          // a 2 MiB folio, moved whole
     bool even : 1;          // looked at page by page before, and found even
+    uint8_t stuck : 2;      // times that it was left alone since anything was moved, up to 3
     uint8_t even_age;       // epochs since
     uint8_t fruitless;      // walks, one after another, that found nothing new, up to kMostFruitless
     uint8_t refused;        // pages more than moved, up to kMostRefused; not with a detail

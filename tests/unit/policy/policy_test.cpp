@@ -703,6 +703,41 @@ Test(policy, refused_pages_are_not_proposed_again_soon) {
     cr_assert_eq(f.stats().moves_done, 0U);
 }
 
+// Half of what an idle process has is used by others too, and always refused: the rest is found nevertheless, and less
+// and less is tried in vain.
+Test(policy, what_is_always_refused_does_not_hide_the_rest) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    tm_policy_space_add(f.policy, 2, 0);
+    constexpr uint64_t kUsed = kHeap + 128 * kMiB;
+    f.machine.map(1, kHeap, 65536, true);
+    f.machine.map(2, kHeap, 8192, false);
+    f.input.fast_quota = 256 * kMiB;
+    uint64_t demoted = 0;
+    std::array<uint64_t, 2> vain{};
+    for (int e = 0; e < 400; e++) {
+        f.samples(2, kHeap, 32 * kMiB, 8000);
+        f.input.now_ns += 500000000;
+        tm_epoch_result r{};
+        tm_policy_epoch(f.policy, &f.input, Machine::walk, &f.machine, f.moves.data(), 8192, &r);
+        for (uint32_t m = 0; m < r.moves; m++) {
+            const tm_move& move = f.moves[m];
+            const bool kept = move.demote_space == 1 && move.demote_addr < kUsed;
+            tm_outcome outcome{};
+            for (uint32_t i = 0; kept && i < move.pages; i++)
+                outcome.refused_demote[i / 64] |= uint64_t{1} << (i % 64);
+            if (!kept)
+                outcome = f.machine.carry_out(move);
+            vain.at(e < 200 ? 0 : 1) += kept ? move.pages : 0;
+            demoted += kept || move.demote_space != 1 ? 0 : move.pages;
+            tm_policy_moved(f.policy, &move, &outcome);
+        }
+        f.check();
+    }
+    cr_assert_geq(demoted, 8192U, "%lu; in vain %lu, then %lu", demoted, vain[0], vain[1]);
+    cr_assert_leq(vain[1], vain[0], "%lu, then %lu", vain[0], vain[1]);
+}
+
 // What is hot in one space is kept when another, which maps it too, proposes to demote it; what is as cold there is not.
 Test(policy, what_is_hot_elsewhere_is_kept) {
     Fixture f;
