@@ -132,7 +132,7 @@ static bool add_place(struct list_head *list, struct tiermem_space *space,
 	return tiermem_migrate_add(list, folio, migration->huge, migration->nid);
 }
 
-/* All places of one address space from the first on; returns how many. */
+/* Places of one address space from the first on; returns how many, at least one. */
 static unsigned int add_space(struct list_head *list, const struct tiermem_place *places,
 			      unsigned int nr, const struct tiermem_migration *migration,
 			      bool *refused, unsigned int *patience)
@@ -141,8 +141,12 @@ static unsigned int add_space(struct list_head *list, const struct tiermem_place
 	bool locked = tiermem_lock_space(space.mm, patience);
 	unsigned int i;
 
-	for (i = 0; i < nr && places[i].mm == space.mm; i++)
+	for (i = 0; i < nr && places[i].mm == space.mm; i++) {
+		/* To ask who else maps a page takes some microseconds. */
+		if (i && locked && mmap_lock_is_contended(space.mm))
+			break;
 		refused[i] = locked && !add_place(list, &space, places[i].addr, migration);
+	}
 	if (locked)
 		mmap_read_unlock(space.mm);
 	return i;

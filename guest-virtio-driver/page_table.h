@@ -2,10 +2,10 @@
 /*
  * page_table.h - finding entries of user page tables
  *
- * The caller holds the mmap lock, has found a mapping at the address or in the
- * same 2 MiB, and holds the page table's lock or rcu_read_lock(). While the
- * mapping is there its tables are only replaced, and the old ones freed after a
- * grace period. Without one, munmap() frees them under the mmap lock for
+ * The caller holds the mmap lock, or the reverse mapping's lock under which it has
+ * found the mapping, has found a mapping at the address or in the same 2 MiB, and
+ * holds the page table's lock or rcu_read_lock(). While the mapping is there its
+ * tables are only replaced, and the old ones freed after a grace period. Without one, munmap() frees them under the mmap lock for
  * reading, and at once if memory is short. Entries read without the page
  * table's lock may be old.
  */
@@ -47,6 +47,21 @@ static inline pmd_t *tiermem_find_pmd(struct mm_struct *mm, unsigned long addr)
 	unsigned long skip;
 
 	return tiermem_find_pmd_or_skip(mm, addr, &skip);
+}
+
+/* The frame that is mapped at an address, or ULONG_MAX; none for the zero page. */
+static inline unsigned long tiermem_find_pfn(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmdp = tiermem_find_pmd(mm, addr);
+	pmd_t pmd = pmdp ? READ_ONCE(*pmdp) : __pmd(0);
+	pte_t pte;
+
+	if (!pmd_present(pmd))
+		return ULONG_MAX;
+	if (pmd_leaf(pmd))
+		return pmd_pfn(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
+	pte = READ_ONCE(*pte_offset_kernel(&pmd, addr));
+	return pte_present(pte) && !pte_special(pte) ? pte_pfn(pte) : ULONG_MAX;
 }
 
 #endif /* TIERMEM_PAGE_TABLE_H */

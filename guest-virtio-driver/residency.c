@@ -48,11 +48,6 @@ static bool has_page(pte_t pte)
 	return pte_present(pte) && !pte_special(pte);
 }
 
-static u8 tier_of_pte(const struct tiermem *tm, pte_t pte)
-{
-	return has_page(pte) ? tier_of(tm, pte_pfn(pte)) : TM_TIER_UNKNOWN;
-}
-
 static void add_huge(const struct tiermem *tm, struct tm_window *window, pmd_t pmd)
 {
 	const u8 tier = tier_of(tm, pmd_pfn(pmd));
@@ -217,19 +212,13 @@ int tiermem_residency_window(const struct tiermem *tm, struct mm_struct *mm,
 u8 tiermem_residency_tier(const struct tiermem *tm, struct mm_struct *mm,
 			  unsigned long addr)
 {
-	u8 tier = TM_TIER_UNKNOWN;
-	pmd_t *pmdp, pmd;
+	unsigned long pfn;
 
 	/* Tables that no mapping has any more are freed under the lock for reading. */
 	if (!vma_lookup(mm, addr))
-		return tier;
+		return TM_TIER_UNKNOWN;
 	rcu_read_lock();
-	pmdp = tiermem_find_pmd(mm, addr);
-	pmd = pmdp ? READ_ONCE(*pmdp) : __pmd(0);
-	if (pmd_present(pmd))
-		tier = pmd_leaf(pmd) ?
-		       tier_of(tm, pmd_pfn(pmd)) :
-		       tier_of_pte(tm, READ_ONCE(*pte_offset_kernel(&pmd, addr)));
+	pfn = tiermem_find_pfn(mm, addr);
 	rcu_read_unlock();
-	return tier;
+	return tier_of(tm, pfn);
 }

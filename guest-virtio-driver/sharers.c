@@ -7,6 +7,7 @@
 #include <linux/rmap.h>
 
 #include "kernel_symbols.h"
+#include "page_table.h"
 #include "sharers.h"
 #include "spaces.h"
 
@@ -15,12 +16,23 @@ struct inquiry {
 	bool kept;
 };
 
-/* Large folios of files may: what they are mapped by is counted in other ways. */
+/* Large folios may, unless they say no: what they are mapped by is counted in other ways. */
 static bool may_be_shared(struct folio *folio)
 {
-	if (folio_test_anon(folio))
-		return !PageAnonExclusive(&folio->page);
-	return folio_test_large(folio) || atomic_read(&folio->_mapcount) > 0;
+	if (folio_test_large(folio))
+		return !folio_test_anon(folio) || !PageAnonExclusive(&folio->page);
+	return atomic_read(&folio->_mapcount) > 0;
+}
+
+/* The other side of a fork may have copied it, and has another page there. */
+static bool is_mapped_at(struct folio *folio, struct mm_struct *mm, unsigned long addr)
+{
+	unsigned long pfn;
+
+	rcu_read_lock();
+	pfn = tiermem_find_pfn(mm, addr);
+	rcu_read_unlock();
+	return pfn >= folio_pfn(folio) && pfn < folio_pfn(folio) + folio_nr_pages(folio);
 }
 
 /* False ends the walk. Of a large folio the page that comes first there speaks for all. */
@@ -28,7 +40,8 @@ static bool ask(struct folio *folio, struct vm_area_struct *vma, unsigned long a
 {
 	struct inquiry *inquiry = arg;
 
-	inquiry->kept = tiermem_spaces_keep(inquiry->spaces, vma->vm_mm, addr);
+	inquiry->kept = is_mapped_at(folio, vma->vm_mm, addr) &&
+			tiermem_spaces_keep(inquiry->spaces, vma->vm_mm, addr);
 	return !inquiry->kept;
 }
 

@@ -78,6 +78,8 @@
 #define RESERVE_MAX SZ_128M
 /* Steps in one go while the host waits for memory. */
 #define SHRINK_MOVES 1024
+/* Plans, one after another, of which nothing can be moved. */
+#define SHRINK_VAIN 16
 
 const char *tiermem_stage_name(enum tiermem_stage stage)
 {
@@ -548,6 +550,7 @@ unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
 {
 	struct tiermem_tiering *t = &tm->tiering;
 	unsigned long sum = 0, moved;
+	unsigned int vain = 0;
 	int nr;
 
 	mutex_lock(&t->lock);
@@ -559,7 +562,9 @@ unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
 		if (nr <= 0)
 			break;
 		moved = carry_out(t, nr, U64_MAX);
-		if (!moved)
+		/* What has just been refused is not in the next plan. */
+		vain = moved ? 0 : vain + 1;
+		if (vain == SHRINK_VAIN)
 			break;
 		sum += moved;
 	}

@@ -175,7 +175,7 @@ def test_shared_memory_that_is_bound_stays(guest):
 def test_what_somebody_uses_stays(guest):
     """Shared memory that is mapped twice, by one who works on it and by one who sleeps: it is hot, and not moved away
     for the sleeper's sake to be fetched back."""
-    heat = Heat(guest, "forked", cold=2 * COLD)
+    heat = Heat(guest, "forked")
     becomes_fast(heat)
     demoted, epochs = counter(guest, "demoted"), counter(guest, "epochs")
     tiers.until(lambda: counter(guest, "epochs") >= epochs + 60, lambda: counter(guest, "epochs"), SLOW_HOST, pause=0.5)

@@ -756,6 +756,9 @@ Test(policy, what_is_hot_elsewhere_is_kept) {
     cr_assert_eq(tm_policy_keeps(f.policy, 1, kHeap), 1);
     cr_assert_eq(tm_policy_keeps(f.policy, 1, kHeap + 16 * kMiB), 0);
     cr_assert_eq(tm_policy_keeps(f.policy, 2, kHeap), 0);
+    // A shrink that asks for more than is cold gives that up, too.
+    tm_policy_shrink(f.policy, 32 * kMiB, Machine::walk, &f.machine, f.moves.data(), 8192);
+    cr_assert_eq(tm_policy_keeps(f.policy, 1, kHeap), 0);
     cr_assert_eq(tm_policy_keeps(f.policy, 3, kHeap), TM_ERR_ABSENT);
     cr_assert_eq(tm_policy_keeps(f.policy, 1, ~uint64_t{0}), TM_ERR_ARGUMENT);
 }

@@ -77,6 +77,7 @@ class Area {
         return errors + (visits != visits_);
     }
 
+    void hide_from_children() const { madvise(const_cast<std::uint64_t*>(data_), pages_ * page, MADV_DONTFORK); }
     // Ends with this process.
     void share_with_sleeper() const {
         int touched[2];
@@ -119,6 +120,7 @@ int main(int argc, char** argv) {
     }
     Area cold("base", strtoul(argv[3], nullptr, 10) * mib);
     Area hot(argv[1], strtoul(argv[2], nullptr, 10) * mib);
+    cold.hide_from_children();
     if (std::strcmp(argv[1], "forked") == 0)
         hot.share_with_sleeper();
     const double seconds = argc > 4 ? strtod(argv[4], nullptr) : 0, end = now() + seconds;
