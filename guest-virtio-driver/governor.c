@@ -34,8 +34,8 @@
 #define OOM_PAGES_MIN (SZ_16M >> PAGE_SHIFT)
 #define OOM_PAGES_MAX (SZ_1G >> PAGE_SHIFT)
 /*
- * Of cold pages that make room for a shrink, in one go. When there were none, so many
- * are taken otherwise before it is tried again: to find nothing takes a while.
+ * Of cold pages that make room for a shrink, in one go. When there were hardly any, so
+ * many are taken otherwise before it is tried again: to find nothing takes a while.
  */
 #define ROOM_PAGES (SZ_64M >> PAGE_SHIFT)
 /* Of work at a time: a queue that is being frozen waits for it, but not for ever. */
@@ -90,6 +90,12 @@ static int reclaim_step(struct tiermem_tier *tier, unsigned long want)
 	return ret;
 }
 
+/* A few pages each time would be waited for for ever. */
+static bool is_much(unsigned long pages, unsigned long want)
+{
+	return pages >= min(want, pageblock_nr_pages);
+}
+
 /*
  * Nothing of the fast tier is free any more: what is coldest goes to the slow
  * one, in pieces, so that what is free is surrendered meanwhile. Not while the
@@ -100,7 +106,8 @@ static bool make_room(struct tiermem_tier *tier, unsigned long want,
 {
 	if (tier->index || most == TIERMEM_TAKE_FREE || tier->until_room)
 		return false;
-	if (tiermem_tiering_make_room(tier->tm, min_t(unsigned long, want, ROOM_PAGES)))
+	if (is_much(tiermem_tiering_make_room(tier->tm, min_t(unsigned long, want, ROOM_PAGES)),
+		    want))
 		return true;
 	tier->until_room = ROOM_PAGES;
 	return false;
@@ -142,9 +149,10 @@ static int surrender_step(struct tiermem_tier *tier, unsigned long want,
 	ret = tiermem_reservoir_surrender(tier, want, TIERMEM_TAKE_FREE, &surrendered);
 	if ((ret && ret != -EAGAIN) || tiermem_must_end(tier))
 		return ret;
-	/* What is set free now and then, a few pages each time, would be waited for for ever. */
-	if (surrendered >= min(want, pageblock_nr_pages))
+	if (is_much(surrendered, want) || !tiermem_batch_room(&tier->batch))
 		return 0;
+	if (surrendered)
+		tier->backoff = 0;
 	want -= surrendered;
 	return make_room(tier, want, most) ? 0 : take_used(tier, want, most);
 }

@@ -12,6 +12,7 @@
 
 #include "exchange_side.h"
 #include "idle_folios.h"
+#include "node_room.h"
 #include "relocate.h"
 #include "residency.h"
 #include "trace.h"
@@ -330,8 +331,8 @@ static void count_migrated(struct tiermem_relocation *r, unsigned int pages, boo
 /*
  * One side of all pairs that are left; those that did not arrive are left out. What
  * was there already has arrived, what could not even be put on its way is refused. So is
- * a folio of 2 MiB that found no room: it will hardly find any in the next epoch, and
- * pages of 4 KiB would be demoted for it each time.
+ * a folio of 2 MiB for which there is no room: there will hardly be any in the next epoch,
+ * and pages of 4 KiB would be demoted for it each time.
  */
 static void migrate_side(struct tiermem_relocation *r, bool cold)
 {
@@ -342,16 +343,19 @@ static void migrate_side(struct tiermem_relocation *r, bool cold)
 		.sharers = cold ? r->spaces : NULL,
 	};
 	unsigned int i, nr = 0, pages;
+	bool no_room;
 
 	for (i = 0; i < r->nr_left; i++)
 		r->places[i] = *side(&r->pairs[r->left[i]], cold);
 	pages = tiermem_migrate(r->places, r->nr_left, &migration, r->refused);
 	count_migrated(r, pages, cold);
+	no_room = migration.huge && (tiermem_node_huge(migration.nid) < HPAGE_PMD_NR ||
+				     tiermem_node_gives(migration.nid) < HPAGE_PMD_NR);
 	look_where(r, tier);
 	for (i = 0; i < r->nr_left; i++) {
 		if (r->arrived[i])
 			r->left[nr++] = r->left[i];
-		else if (r->refused[i] || migration.huge)
+		else if (r->refused[i] || no_room)
 			refuse(r, r->left[i], cold);
 	}
 	r->stats.left += r->nr_left - nr;

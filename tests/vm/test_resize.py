@@ -85,8 +85,9 @@ def test_blocks_larger_than_pages(boot, kernel):
     tiers.wait_probed(machine)
     machine.events()
     tiers.set_quota(machine, fast=0, slow=0)
-    tiers.until(lambda: set(tiers.states(machine)) <= {"waiting", "broken"}, lambda: tiers.states(machine))
-    assert tiers.states(machine) == ["waiting"] * 2
+    ended = tiers.until(lambda: set(states := tiers.states(machine)) <= {"waiting", "broken"} and states,
+                        lambda: tiers.states(machine))
+    assert ended == ["waiting"] * 2
     assert all(tier["actual"] % (2 * MIB) == 0 for tier in tiers.tiers(machine))
     assert [event for event in machine.events() if event["event"] == "TIERMEM_GUEST_ERROR"] == []
     tiers.resize(machine, 256 * MIB, 256 * MIB)
