@@ -90,7 +90,7 @@ static int reclaim_step(struct tiermem_tier *tier, unsigned long want)
 	return ret;
 }
 
-/* A few pages each time would be waited for for ever. */
+/* With a few pages each time a shrink would go on for ever. */
 static bool is_much(unsigned long pages, unsigned long want)
 {
 	return pages >= min(want, pageblock_nr_pages);
