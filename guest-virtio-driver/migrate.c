@@ -112,24 +112,54 @@ bool tiermem_is_bound(struct inode *inode)
 }
 #endif
 
-static bool add_place(struct list_head *list, struct tiermem_space *space,
-		      unsigned long addr, const struct tiermem_migration *migration)
+static enum tiermem_migrate_refusal refuse_mapping(struct tiermem_space *space,
+						   struct vm_area_struct *vma, int nid)
+{
+	if (!vma || !tiermem_vma_may_move(vma))
+		return TIERMEM_UNMOVED_MAPPING;
+	if (userfaultfd_armed(vma))
+		return TIERMEM_UNMOVED_USERFAULTFD;
+	if (tiermem_refuse_node(space, vma, nid))
+		return TIERMEM_UNMOVED_POLICY;
+	if (vma->vm_file && tiermem_is_bound(file_inode(vma->vm_file)))
+		return TIERMEM_UNMOVED_BOUND;
+	return TIERMEM_NOT_REFUSED;
+}
+
+static enum tiermem_migrate_refusal add_place(struct list_head *list,
+					      struct tiermem_space *space, unsigned long addr,
+					      const struct tiermem_migration *migration)
 {
 	struct vm_area_struct *vma = vma_lookup(space->mm, addr);
+	enum tiermem_migrate_refusal refusal = refuse_mapping(space, vma, migration->nid);
 	struct folio *folio;
 
-	if (!vma || !tiermem_vma_may_move(vma) || userfaultfd_armed(vma) ||
-	    tiermem_refuse_node(space, vma, migration->nid) ||
-	    (vma->vm_file && tiermem_is_bound(file_inode(vma->vm_file))))
-		return false;
+	if (refusal)
+		return refusal;
 	folio = find_folio(space->mm, addr);
 	if (!folio)
-		return false;
+		return TIERMEM_UNMOVED_ABSENT;
 	if (migration->sharers && tiermem_is_kept(migration->sharers, folio)) {
 		folio_put(folio);
-		return false;
+		return TIERMEM_UNMOVED_KEPT;
 	}
-	return tiermem_migrate_add(list, folio, migration->huge, migration->nid);
+	return tiermem_migrate_add(list, folio, migration->huge, migration->nid) ?
+	       TIERMEM_NOT_REFUSED : TIERMEM_UNMOVED_FOLIO;
+}
+
+const char *tiermem_migrate_refusal_name(enum tiermem_migrate_refusal refusal)
+{
+	static const char * const names[TIERMEM_MIGRATE_REFUSALS] = {
+		[TIERMEM_UNMOVED_MAPPING] = "mapping",
+		[TIERMEM_UNMOVED_USERFAULTFD] = "userfaultfd",
+		[TIERMEM_UNMOVED_POLICY] = "policy",
+		[TIERMEM_UNMOVED_BOUND] = "bound",
+		[TIERMEM_UNMOVED_ABSENT] = "absent",
+		[TIERMEM_UNMOVED_KEPT] = "kept",
+		[TIERMEM_UNMOVED_FOLIO] = "folio",
+	};
+
+	return refusal < TIERMEM_MIGRATE_REFUSALS ? names[refusal] : NULL;
 }
 
 /* Places of one address space from the first on; returns how many, at least one. */
@@ -139,13 +169,17 @@ static unsigned int add_space(struct list_head *list, const struct tiermem_place
 {
 	struct tiermem_space space = tiermem_new_space(places->mm);
 	bool locked = tiermem_lock_space(space.mm, patience);
+	enum tiermem_migrate_refusal refusal;
 	unsigned int i;
 
 	for (i = 0; i < nr && places[i].mm == space.mm; i++) {
 		/* To ask who else maps a page takes some microseconds. */
 		if (i && locked && mmap_lock_is_contended(space.mm))
 			break;
-		refused[i] = locked && !add_place(list, &space, places[i].addr, migration);
+		refusal = locked ? add_place(list, &space, places[i].addr, migration) :
+				   TIERMEM_NOT_REFUSED;
+		refused[i] = refusal;
+		migration->refusals[refusal] += !!refusal;
 	}
 	if (locked)
 		mmap_read_unlock(space.mm);

@@ -16,10 +16,27 @@ struct tiermem_spaces;
 
 #define TIERMEM_MIGRATE_BATCH 512
 
+/* Why a page was not put on its way. */
+enum tiermem_migrate_refusal {
+	TIERMEM_NOT_REFUSED,
+	TIERMEM_UNMOVED_MAPPING,	/* none, or of a kind that is never moved */
+	TIERMEM_UNMOVED_USERFAULTFD,	/* somebody watches it */
+	TIERMEM_UNMOVED_POLICY,		/* of memory, or a cpuset */
+	TIERMEM_UNMOVED_BOUND,		/* so is the file in memory */
+	TIERMEM_UNMOVED_ABSENT,		/* no page */
+	TIERMEM_UNMOVED_KEPT,		/* another process uses it */
+	TIERMEM_UNMOVED_FOLIO,		/* there already, of another size, locked in memory, busy */
+	TIERMEM_MIGRATE_REFUSALS
+};
+
+/* Name of a refusal as sysfs has it; NULL if there is none such. */
+const char *tiermem_migrate_refusal_name(enum tiermem_migrate_refusal refusal);
+
 struct tiermem_migration {
 	int nid;	/* where to */
 	bool huge;	/* only folios of 2 MiB; else of any size, each whole for its first place */
 	struct tiermem_spaces *sharers;	/* not what one of these keeps; NULL: whatever they do */
+	u64 *refusals;	/* counted by cause, TIERMEM_MIGRATE_REFUSALS of them */
 };
 
 /*

@@ -341,6 +341,7 @@ static void migrate_side(struct tiermem_relocation *r, bool cold)
 		.nid = nid_of(r, tier),
 		.huge = r->pairs[r->left[0]].huge,
 		.sharers = cold ? r->spaces : NULL,
+		.refusals = r->stats.unmoved,
 	};
 	unsigned int i, nr = 0, pages;
 	bool no_room;
