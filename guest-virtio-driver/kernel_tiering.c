@@ -10,14 +10,27 @@
 static int balancing_before;
 static bool demotion_before;
 
+/* Looked up once: in 6.1 that takes milliseconds. NULL: this kernel has none. */
 static int *balancing_mode(void)
 {
-	return tiermem_kernel_data("sysctl_numa_balancing_mode");
+	static int *mode;
+	static bool known;
+
+	if (!known)
+		mode = tiermem_kernel_data("sysctl_numa_balancing_mode");
+	known = true;
+	return mode;
 }
 
 static bool *demotion_enabled(void)
 {
-	return tiermem_kernel_data("numa_demotion_enabled");
+	static bool *enabled;
+	static bool known;
+
+	if (!known)
+		enabled = tiermem_kernel_data("numa_demotion_enabled");
+	known = true;
+	return enabled;
 }
 
 void tiermem_kernel_tiering_warn(struct device *dev)

@@ -4,7 +4,7 @@
  *
  * NUMA balancing promotes what a CPU touches, whatever it is worth; demotion by
  * reclaim moves what the driver has just promoted. Both work against a plan. The
- * driver says so once, and turns them off when it is told to own them.
+ * driver says so once, and turns them off when it is told to own them, again if need be.
  *
  * Locks: callers are serialized (tiering.control).
  */

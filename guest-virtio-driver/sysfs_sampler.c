@@ -100,11 +100,11 @@ static ssize_t period_store(struct device *dev, struct device_attribute *attr,
 			    const char *buf, size_t size)
 {
 	u32 period;
-	int ret = kstrtou32(buf, 0, &period);
 
-	if (!ret)
-		ret = tiermem_sampler_set_period(to_sampler(dev), period);
-	return ret ?: size;
+	/* Out of any range is out of this one. */
+	if (kstrtou32(buf, 0, &period))
+		return -EINVAL;
+	return tiermem_sampler_set_period(to_sampler(dev), period) ?: size;
 }
 static DEVICE_ATTR_RW(period);
 

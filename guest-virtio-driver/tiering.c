@@ -398,6 +398,23 @@ static void note_tiers(struct tiermem_tiering *t)
 	t->stirred_epochs -= !!t->stirred_epochs;
 }
 
+static void face_kernel(struct tiermem_tiering *t)
+{
+	if (t->own_kernel)
+		tiermem_kernel_tiering_own();
+	else
+		tiermem_kernel_tiering_warn(&t->tm->vdev->dev);
+}
+
+/* It may have been turned on since. Whoever has the lock does it, or ends tiering. */
+static void face_kernel_again(struct tiermem_tiering *t)
+{
+	if (!mutex_trylock(&t->control))
+		return;
+	face_kernel(t);
+	mutex_unlock(&t->control);
+}
+
 /* For memory that no sample tells of. */
 static void look_around(struct tiermem_tiering *t, u64 now)
 {
@@ -406,6 +423,7 @@ static void look_around(struct tiermem_tiering *t, u64 now)
 		return;
 	t->last_search_ns = now;
 	tiermem_spaces_search(&t->spaces);
+	face_kernel_again(t);
 }
 
 static void epoch(struct tiermem_tiering *t, u64 now)
@@ -685,14 +703,6 @@ static int start(struct tiermem_tiering *t)
 	}
 	mutex_unlock(&t->lock);
 	return ret;
-}
-
-static void face_kernel(struct tiermem_tiering *t)
-{
-	if (t->own_kernel)
-		tiermem_kernel_tiering_own();
-	else
-		tiermem_kernel_tiering_warn(&t->tm->vdev->dev);
 }
 
 int tiermem_tiering_own_kernel(struct tiermem *tm, bool own)

@@ -9,10 +9,10 @@
  * samples is half full. It starts with the driver and stops with it, at suspend and by
  * sysfs.
  *
- * Locks: tiering.control serializes starting and stopping. tiering.lock serializes all
- * use of policy, spaces and relocation, and is the right to read the sampler's rings. It
- * nests outside of everything that page faults and reclaim take. The worker of a tier
- * takes it without its tier's lock.
+ * Locks: tiering.control serializes starting and stopping; the thread only tries to take
+ * it. tiering.lock serializes all use of policy, spaces and relocation, and is the right
+ * to read the sampler's rings. It nests outside of everything that page faults and reclaim
+ * take. The worker of a tier takes it without its tier's lock.
  */
 #ifndef TIERMEM_TIERING_H
 #define TIERMEM_TIERING_H

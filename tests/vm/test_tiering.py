@@ -358,7 +358,8 @@ def test_what_begins_wakes_the_driver(guest):
 
 
 def test_the_kernels_own_tiering(guest):
-    """Is warned of, turned off when the driver is told to own it, and back as it was when tiering is off."""
+    """Is warned of, turned off when the driver is told to own it, also if it is turned on later, and back as it was when
+    tiering is off."""
     switch = "/proc/sys/kernel/numa_balancing"
     assert "NUMA balancing moves pages too" in guest.console
     guest.run(f"echo 1 >{switch}; echo 1 >$(echo {TIERING})/own_kernel_tiering")
@@ -367,6 +368,17 @@ def test_the_kernels_own_tiering(guest):
     assert guest.run(f"cat {switch}").output == "1\n"
     tiers.tiering(guest, True)
     assert guest.run(f"cat {switch}").output == "0\n"
+    demotion = "/sys/kernel/mm/numa/demotion_enabled"
+    heat = Heat(guest)  # a guest in which nothing happens is not looked at
+    guest.run(f"echo 1 >{switch}; echo 1 >{demotion}")
+    tiers.until(lambda: guest.run(f"cat {switch} {demotion}").output == "0\nfalse\n",
+                lambda: guest.run(f"cat {switch} {demotion}").output, SLOW_HOST)
+    refused = guest.run(f"echo 2 >$(echo {TIERING})/own_kernel_tiering", check=False)
+    assert refused.status != 0 and "Invalid argument" in refused.output
     guest.run(f"echo 0 >$(echo {TIERING})/own_kernel_tiering")
+    assert guest.run(f"cat {demotion}").output == "true\n"
+    tiers.until(lambda: "reclaim demotes pages too" in guest.console, lambda: guest.console[-2000:], SLOW_HOST)
+    guest.run(f"echo 0 >{demotion}")
+    heat.end()
     assert guest.run(f"cat {switch}").output == "1\n"
     guest.run(f"echo 0 >{switch}")
