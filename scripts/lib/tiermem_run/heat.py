@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The second half of the run: a program whose hot part begins on the slow tier, while redis works on. The driver's
-counters are looked at each second until most accesses are served fast, and again after a shrink of the fast tier."""
+"""The second half of the run: a program that begins on the slow tier, while redis works on; of what both hold a third
+fits into the fast tier. The driver's counters are looked at each second until most accesses are served fast, and
+again after a shrink of the fast tier."""
 
 import re
 import time
@@ -11,11 +12,13 @@ from .verdict import Check
 MIB = 1 << 20
 TIERING = "/sys/bus/virtio/drivers/virtio_tiermem/virtio*/tiering"
 RANGES = "/sys/kernel/debug/virtio_tiermem/ranges"
-SIZE, HOT = 224 * MIB, 24 * MIB  # of the program; the hot part is touched before the last 67 MiB
-ROOM = 104 * MIB  # of the fast tier that is free before; the kernel keeps some 50 MiB of it: a quarter of SIZE
+SIZE, HOT = 224 * MIB, 24 * MIB  # of the program
+KEPT = 50 * MIB  # of the fast tier, free: by the kernel (watermarks) and by the driver for new memory
 SHRINK = 16 * MIB
 BLOCK = 4 * MIB  # quotas are multiples of it
-PROGRAM = f"tierload gups --size {SIZE} --hot {HOT} --hot-share 0.95 --seconds 3600 >/run/tierload 2>&1 </dev/null &"
+PROGRAM = f"tierload gups --place slow --size {SIZE} --hot {HOT} --hot-share 0.95 --seconds 3600 >/run/tierload 2>&1 </dev/null &"
+BEGUN = "grep -q ': start$' /run/tierload"
+REDIS_FAST = "grep -o ' N0=[0-9]*' /proc/$(pidof redis-server)/numa_maps | awk -F= '{ sum += $2 } END { print sum * 4096 }'"
 FREE = "awk '/MemFree/ { print $4 * 1024 }' /sys/devices/system/node/node0/meminfo"
 LOOK = f"cd {TIERING} && cat samples_fast samples_slow promoted demoted && awk '{{ sum += $2 }} END {{ printf \"%.0f\", sum }}' time_ns"
 FEWEST = 100  # samples whose tier is known between two looks, for a share
@@ -41,10 +44,12 @@ class Look:
 
 
 class Heat:
-    """Runs the program and looks; show(look, the one before or None) at each look."""
+    """Runs the program beside redis, which holds so many bytes, and looks; show(look, the one before or None) at each
+    look."""
 
-    def __init__(self, machine, show):
+    def __init__(self, machine, held, show):
         self.machine = machine
+        self.held = held
         self.show = show
         self.looks = []
         self.ranges = ""  # the driver's heat map at the end
@@ -53,8 +58,11 @@ class Heat:
     def run(self):
         """Both halves; returns the checks."""
         self.machine.run(f"for file in {TIERING}/own_kernel_tiering; do echo 1 >$file; done")
-        self._free_fast(ROOM)
+        self._leave_a_third()
         self.machine.run(PROGRAM)
+        self._look("it begins")
+        self._until_begun()
+        self._look("it begins")
         checks = [self._check("what is hot became fast", self._until_good("hot part"))]
         self._shrink()
         checks.append(self._check("and stayed so in a smaller fast tier", self._until_good("less fast")))
@@ -71,11 +79,19 @@ class Heat:
         while (tier := self._fast())["actual"] != tier["requested"] and time.monotonic() < deadline:
             time.sleep(0.2)
 
-    def _free_fast(self, room):
-        self._set_fast(self._fast()["actual"] - int(self.machine.run(FREE).output) + room)
+    def _leave_a_third(self):
+        """Of the programs' data in the fast tier: what redis has there and what is free beyond what is kept so."""
+        free, has = (int(self.machine.run(command).output) for command in (FREE, REDIS_FAST))
+        self._set_fast(self._fast()["actual"] - (free - KEPT + has) + (self.held + SIZE) // 3)
 
     def _shrink(self):
         self._set_fast(self._fast()["actual"] - SHRINK)
+
+    def _until_begun(self):
+        """Its memory is there, and it works on it: then it is slow."""
+        deadline = time.monotonic() + PATIENCE
+        while self.machine.run(BEGUN, check=False).status and time.monotonic() < deadline:
+            time.sleep(0.5)
 
     def _until_good(self, phase):
         """The last look: a good one unless patience has ended."""

@@ -54,11 +54,14 @@ def run(machine):
         rows, came = autoload.facts(machine)
         table.facts(rows)
         redis = _prepare(machine)
-        outcomes, looks, account, lost = _resize(machine, redis, table)
-        heat = Heat(machine, table.heat_row)
-        table.title("A program four times as large as what is left of the fast tier")
+        outcomes, looks = _resize(machine, redis, table)
+        heat = Heat(machine, redis.used(), table.heat_row)
+        table.title("A second program beside redis; the fast tier holds a third of their data")
         table.heat_head()
         warm = heat.run()
+        account = redis.end_load()
+        log.step("reading the keys again")
+        lost = redis.check(lambda keys: None)
         checks = [Check("the driver was loaded by the device's alias", came, dict(rows)["module"]),
                   *verdict.judge(outcomes, account, lost, machine.complaints()), *warm]
     log.step(f"picture: {picture.draw(heat.looks, heat.ranges)}")
@@ -77,7 +80,7 @@ def _prepare(machine):
 
 
 def _resize(machine, redis, table):
-    """All steps under load: (outcomes, looks, the requests' account, what was lost)."""
+    """All steps under load, which goes on: (outcomes, looks)."""
     log.step(f"redis holds {redis.used() >> 20} MiB; resizing under redis-benchmark")
     redis.start_load()
     table.title("Resizing while redis works")
@@ -94,9 +97,7 @@ def _resize(machine, redis, table):
     for step in steps.STEPS:
         outcomes.append(steps.take(machine, watcher, step, view, show))
         view = outcomes[-1].after
-    account = redis.end_load()
-    log.step("reading the keys again")
-    return outcomes, looks, account, redis.check(lambda keys: None)
+    return outcomes, looks
 
 
 def _report(checks, outcomes, looks, heat, table):
