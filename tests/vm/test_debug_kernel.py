@@ -5,7 +5,6 @@ goes and comes. The long runs are test_tiering_chaos.py's."""
 import pebs_perf
 import pytest
 import tiers
-from tiermem_build import debug_kernel
 from tiers import MIB
 
 PATIENCE = 300  # seconds for what takes a few on an idle host
@@ -13,8 +12,7 @@ PATIENCE = 300  # seconds for what takes a few on an idle host
 
 @pytest.fixture
 def machine(boot, request):
-    if request.config.getoption("--level") != "full" and not debug_kernel.cached():
-        pytest.skip("the debug kernel is not in the cache: scripts/guest-kernel debug or scripts/test --full makes it")
+    tiers.need_debug_kernel(request)
     return boot(kernel="debug", cpu=pebs_perf.CPUS["icelake"], accel="tcg", fast=256 * MIB, slow=256 * MIB,
                 **pebs_perf.qemu())
 

@@ -170,7 +170,7 @@ def chaos(machine, seconds):
 
 
 FULL = pytest.mark.full
-RUNS = [pytest.param("6.12", 25, id="6.12-25s"),
+RUNS = [pytest.param("6.12", 25, id="6.12-25s"), pytest.param("debug", 25, id="debug-25s"),
         pytest.param("6.1", 600, id="6.1-10min", marks=FULL), pytest.param("6.12", 600, id="6.12-10min", marks=FULL),
         pytest.param("debug", 1800, id="debug-30min", marks=FULL)]
 
@@ -181,7 +181,9 @@ def compressors(kernel):
 
 
 @pytest.mark.parametrize("kernel,seconds", RUNS)
-def test_chaos(boot, tmp_path, kernel, seconds):
+def test_chaos(boot, tmp_path, request, kernel, seconds):
+    if kernel == "debug":
+        tiers.need_debug_kernel(request)
     cpu = pebs_perf.CPUS["skylake" if kernel == "6.1" else "icelake"]
     disk = tmp_path / "swap"
     disk.touch()

@@ -5,6 +5,7 @@ import re
 import time
 
 import pytest
+from tiermem_build import debug_kernel
 
 MIB = 1 << 20
 PAGE = 4096
@@ -14,6 +15,12 @@ PATIENCE = 120  # seconds for what takes one or two on an idle host
 
 # For tests of what hardly depends on the guest's kernel: the older one only where there is time for everything.
 newest_kernel_unless_full = pytest.mark.parametrize("kernel", [pytest.param("6.1", marks=pytest.mark.full), "6.12"])
+
+
+def need_debug_kernel(request):
+    """Skips the test where it would have to be built first, unless there is time for everything."""
+    if request.config.getoption("--level") != "full" and not debug_kernel.cached():
+        pytest.skip("the debug kernel is not in the cache: scripts/guest-kernel debug or scripts/test --full makes it")
 
 
 def until(condition, what, timeout=PATIENCE, pause=0.1):
