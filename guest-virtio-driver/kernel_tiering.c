@@ -10,27 +10,33 @@
 static int balancing_before;
 static bool demotion_before;
 
-/* Looked up once: in 6.1 that takes milliseconds. NULL: this kernel has none. */
+/* A variable of the kernel, looked up once: in 6.1 that takes milliseconds. */
+struct variable {
+	const char *name;
+	void *address;	/* NULL: this kernel has none */
+	bool known;
+};
+
+static void *address_of(struct variable *variable)
+{
+	if (!variable->known)
+		variable->address = tiermem_kernel_data(variable->name);
+	variable->known = true;
+	return variable->address;
+}
+
 static int *balancing_mode(void)
 {
-	static int *mode;
-	static bool known;
+	static struct variable mode = { .name = "sysctl_numa_balancing_mode" };
 
-	if (!known)
-		mode = tiermem_kernel_data("sysctl_numa_balancing_mode");
-	known = true;
-	return mode;
+	return address_of(&mode);
 }
 
 static bool *demotion_enabled(void)
 {
-	static bool *enabled;
-	static bool known;
+	static struct variable enabled = { .name = "numa_demotion_enabled" };
 
-	if (!known)
-		enabled = tiermem_kernel_data("numa_demotion_enabled");
-	known = true;
-	return enabled;
+	return address_of(&enabled);
 }
 
 void tiermem_kernel_tiering_warn(struct device *dev)
