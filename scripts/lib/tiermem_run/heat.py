@@ -60,9 +60,7 @@ class Heat:
         self.machine.run(f"for file in {TIERING}/own_kernel_tiering; do echo 1 >$file; done")
         self._leave_a_third()
         self.machine.run(PROGRAM)
-        self._look("it begins")
         self._until_begun()
-        self._look("it begins")
         checks = [self._check("what is hot became fast", self._until_good("hot part"))]
         self._shrink()
         checks.append(self._check("and stayed so in a smaller fast tier", self._until_good("less fast")))
@@ -91,7 +89,9 @@ class Heat:
         """Its memory is there, and it works on it: then it is slow."""
         deadline = time.monotonic() + PATIENCE
         while self.machine.run(BEGUN, check=False).status and time.monotonic() < deadline:
-            time.sleep(0.5)
+            self._look("it begins")
+            time.sleep(1)
+        self._look("it begins")
 
     def _until_good(self, phase):
         """The last look: a good one unless patience has ended."""
