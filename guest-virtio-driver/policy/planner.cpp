@@ -443,7 +443,8 @@ void note_refused(Node& n, uint32_t moved, uint32_t stuck) {
     // What is small may be moved as a whole as soon as there is room, or a lock is given back.
     const bool large = n.order > kLeafOrder;
     n.blocked = static_cast<uint8_t>(kBlockedEpochs << (large ? n.stuck : 0));
-    n.stuck += n.stuck < 3 ? 1 : 0;
+    if (n.stuck < 3)
+        n.stuck++;
 }
 
 bool bit(const uint64_t (&words)[8], uint32_t i) { return ((words[i / 64] >> (i % 64)) & 1) != 0; }
