@@ -157,6 +157,7 @@ const char *tiermem_migrate_refusal_name(enum tiermem_migrate_refusal refusal)
 		[TIERMEM_UNMOVED_ABSENT] = "absent",
 		[TIERMEM_UNMOVED_KEPT] = "kept",
 		[TIERMEM_UNMOVED_FOLIO] = "folio",
+		[TIERMEM_UNMOVED_LATER] = "room",
 	};
 
 	return refusal < TIERMEM_MIGRATE_REFUSALS ? names[refusal] : NULL;

@@ -16,7 +16,7 @@ struct tiermem_spaces;
 
 #define TIERMEM_MIGRATE_BATCH 512
 
-/* Why a page was not put on its way. */
+/* Why a page was not moved. */
 enum tiermem_migrate_refusal {
 	TIERMEM_NOT_REFUSED,
 	TIERMEM_UNMOVED_MAPPING,	/* none, or of a kind that is never moved */
@@ -26,6 +26,7 @@ enum tiermem_migrate_refusal {
 	TIERMEM_UNMOVED_ABSENT,		/* no page */
 	TIERMEM_UNMOVED_KEPT,		/* another process uses it */
 	TIERMEM_UNMOVED_FOLIO,		/* there already, of another size, locked in memory, busy */
+	TIERMEM_UNMOVED_LATER,		/* was put on its way or waited for, and did not arrive */
 	TIERMEM_MIGRATE_REFUSALS
 };
 

@@ -354,12 +354,14 @@ static void migrate_side(struct tiermem_relocation *r, bool cold)
 				     tiermem_node_gives(migration.nid) < HPAGE_PMD_NR);
 	look_where(r, tier);
 	for (i = 0; i < r->nr_left; i++) {
-		if (r->arrived[i])
+		if (r->arrived[i]) {
 			r->left[nr++] = r->left[i];
-		else if (r->refused[i] || no_room)
+			continue;
+		}
+		if (r->refused[i] || no_room)
 			refuse(r, r->left[i], cold);
+		r->stats.unmoved[TIERMEM_UNMOVED_LATER] += !r->refused[i];
 	}
-	r->stats.left += r->nr_left - nr;
 	r->nr_left = nr;
 }
 

@@ -34,8 +34,7 @@ struct tiermem_relocate_stats {
 	u64 demoted;
 	u64 migrated;	/* of both, by the kernel's migration */
 	u64 idle;	/* of those demoted: of nobody's address space */
-	u64 left;	/* planned, but neither exchanged nor migrated; pairs */
-	u64 unmoved[TIERMEM_MIGRATE_REFUSALS];	/* of those, refused by the migration */
+	u64 unmoved[TIERMEM_MIGRATE_REFUSALS];	/* by the migration, by cause; sides of pairs */
 };
 
 /* Steps that are carried out together, and their pairs. About 200 KiB. */

@@ -106,16 +106,11 @@ static ssize_t unmoved_show(struct device *dev, struct device_attribute *attr, c
 	const struct tiermem_tiering *t = to_tiering(dev);
 	enum tiermem_migrate_refusal refusal;
 	ssize_t len = 0;
-	u64 sum = 0;
 
-	for (refusal = TIERMEM_NOT_REFUSED + 1; refusal < TIERMEM_MIGRATE_REFUSALS; refusal++) {
-		sum += READ_ONCE(t->moved.unmoved[refusal]);
-		len += sysfs_emit_at(buf, len, "%s %llu\n", tiermem_migrate_refusal_name(refusal),
+	for (refusal = TIERMEM_NOT_REFUSED + 1; refusal < TIERMEM_MIGRATE_REFUSALS; refusal++)
+		len += sysfs_emit_at(buf, len, "%s %llu\n",
+				     tiermem_migrate_refusal_name(refusal),
 				     READ_ONCE(t->moved.unmoved[refusal]));
-	}
-	/* Put on their way, and not arrived. */
-	len += sysfs_emit_at(buf, len, "room %llu\n",
-			     READ_ONCE(t->moved.left) - min(sum, READ_ONCE(t->moved.left)));
 	return len;
 }
 static DEVICE_ATTR_RO(unmoved);

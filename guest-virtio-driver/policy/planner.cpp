@@ -470,10 +470,11 @@ void note_moved(Space& space, uint64_t addr, uint32_t pages, const uint64_t (&do
     }
     n.fast_pages = to_fast ? sat_add(n.fast_pages, moved) : sat_sub(n.fast_pages, moved);
     n.fast_pages = n.fast_pages < n.present_pages ? n.fast_pages : n.present_pages;
-    if (d == nullptr)
-        note_refused(n, moved, stuck);
+    if (d != nullptr)
+        return;
+    note_refused(n, moved, stuck);
     // The rest of a large range has its turn when this one's is over.
-    if (d == nullptr && !to_fast && stuck > moved && n.order > kLeafOrder)
+    if (!to_fast && stuck > moved && n.order > kLeafOrder)
         space.tried = addr + (uint64_t{pages} << kPageShift);
 }
 

@@ -290,7 +290,7 @@ struct tm_outcome {
 	uint64_t done[8];            /* page i was moved (both, if a pair) */
 	uint64_t refused_promote[8]; /* page i of this side cannot be moved: */
 	uint64_t refused_demote[8];  /* not proposed again until walked anew */
-	uint64_t demoted[8];         /* page i of this side was moved, whether or not the other was */
+	uint64_t demoted[8];         /* page i to be demoted was moved, whether or not the other was */
 };
 
 /* Report a step; @outcome NULL: all of it was done. */

@@ -11,9 +11,9 @@ struct Space {
     uint64_t id;
     uint64_t min_fast;   // pages not demoted for the sake of others
     uint64_t fast_pages; // on tier 0, as of the last ranking
+    uint64_t tried;      // up to here of a large range nothing could be demoted; the next plan goes on there
     bool spared;         // had no more than `min_fast` at the ranking before
     uint32_t bytes;      // of this block
-    uint64_t tried;      // up to here of a large range nothing could be demoted; the next plan goes on there
     uint32_t next_due;   // node that is looked at first when ranges are walked again
     int bias;            // added to each rank: 16 * log2(weight / 16)
     RangeTree tree;

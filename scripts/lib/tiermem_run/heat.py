@@ -115,7 +115,7 @@ class Heat:
     def _check(self, what, last):
         spent = last.cpu_ns - self.looks[0].cpu_ns
         moved = (last.promoted + last.demoted - self.looks[0].promoted - self.looks[0].demoted) / MIB
-        return Check(what, last.share is not None and last.share >= GOOD and self._reached(),
+        return Check(what, last.share is not None and last.share >= GOOD and moved > 0 and self._reached(),
                      f"{last.share or 0:.0%} of the accesses served fast after {last.seconds:.0f} s; {moved:.0f} MiB moved so "
                      f"far, {spent / 1e9:.1f} s of CPU")
 

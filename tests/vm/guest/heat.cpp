@@ -2,9 +2,10 @@
 // A program of known heat: `heat KIND HOT_MIB COLD_MIB [SECONDS]`.
 //
 // Touches COLD_MIB, then HOT_MIB, so that the hot part finds the fast tier full. Says "hot=ADDRESS cold=ADDRESS
-// pid=N" (addresses hexadecimal), then reads and writes pages at random, 15 of 16 of them hot, and checks what it reads. After SECONDS
-// (guest time; 0 or none: when a line comes on stdin) checks all pages and says "errors=N accesses=N".
-// KIND: base, or huge or mthp (anonymous, madvise(MADV_HUGEPAGE): of the sizes that are enabled), shared (anonymous, shared), forked (shared with a child that has touched
+// pid=N" (addresses hexadecimal), then reads and writes pages at random, 15 of 16 of them hot, and checks what it
+// reads. After SECONDS (guest time; 0 or none: when a line comes on stdin) checks all pages and says "errors=N
+// accesses=N".
+// KIND: base or huge (anonymous, by page size), shared (anonymous, shared), forked (shared with a child that has touched
 // all of it and sleeps), slow (bound to node 1).
 #include <cinttypes>
 #include <csignal>
@@ -52,7 +53,7 @@ class Area {
                       (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
         if (memory == MAP_FAILED)
             fail("mmap");
-        madvise(memory, size, std::strcmp(kind, "huge") == 0 || std::strcmp(kind, "mthp") == 0 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+        madvise(memory, size, std::strcmp(kind, "huge") == 0 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
         const unsigned long node1 = 2;
         if (std::strcmp(kind, "slow") == 0 && syscall(SYS_mbind, memory, size, MPOL_BIND, &node1, 8 * sizeof node1, 0UL))
             fail("mbind");
@@ -115,7 +116,7 @@ bool told_to_end() {
 
 int main(int argc, char** argv) {
     if (argc < 4) {
-        fprintf(stderr, "usage: heat base|huge|mthp|shared|forked|slow HOT_MIB COLD_MIB [SECONDS]\n");
+        fprintf(stderr, "usage: heat base|huge|shared|forked|slow HOT_MIB COLD_MIB [SECONDS]\n");
         return 2;
     }
     Area cold("base", strtoul(argv[3], nullptr, 10) * mib);
