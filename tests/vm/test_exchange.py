@@ -27,6 +27,7 @@ CASES = {
     "writeback": "writeback", "page-locked": "page_busy", "io_uring": "pinned", "vmsplice": "referenced",
     "forked": "shared", "mbind-bind": "policy", "mbind-preferred": "policy", "task-policy": "policy",
     "cpuset": "cpuset", "cgroup": "cgroup", "space-busy": "space_busy", "teased": "late", "notifier": "exchanged",
+    "notifier-of-one": "notifier",
 }
 EXCHANGED_AGAIN = "forked-and-ended"  # the child is gone, so the page is the program's alone
 # Where flushing a TLB does not tell those who watch an address space, it is refused.
@@ -82,6 +83,18 @@ def test_huge_pages(machine, whose, flushes):
 def test_one_pair(machine):
     found = places(machine, 1, "base", "same")
     assert found["exchanged"] == found["hot_on_fast"] == found["cold_on_slow"] == 1
+
+
+@pytest.mark.parametrize("size, pages", [("base", 1), ("huge", HUGE)])
+def test_what_was_promoted_looks_used(machine, size, pages):
+    """To reclaim, which would else find a page in a place where there were only cold ones; and what was demoted looks
+    as it did."""
+    pairs = 8
+    found = exchange_kit.values(machine.run(f"exchange-aged {pairs} {size}").output)
+    assert (found["exchanged"], found["wrong"]) == (pairs, 0)
+    assert (found["hot_before"], found["cold_before"]) == (0, 0)
+    assert (found["hot_young"], found["hot_referenced"]) == (pairs * pages, pairs)
+    assert (found["cold_young"], found["cold_referenced"]) == (0, 0)
 
 
 def test_full_fast_node(machine):

@@ -292,13 +292,14 @@ void teased() {
                astray == 0);
 }
 
-void other_space_busy() {
+// The cold page is another process's.
+void other_space(const char* name, unsigned trouble) {
     std::byte* memory = kit::map(page);
     const pid_t pid = child([&](int ready) {
         kit::fill(memory, page);
         say_ready(ready);
     });
-    report("space-busy", {memory, page, false, pid}, EXCHANGE_TEST_LOCK_SPACE);
+    report(name, {memory, page, false, pid}, trouble);
     end(pid);
 }
 
@@ -326,8 +327,9 @@ int main() {
     policies();
     in_cgroup("cpuset", "cpuset", "cpuset.mems", "0"); // before there are memory cgroups
     in_cgroup("cgroup", "memory", nullptr, nullptr);
-    other_space_busy();
+    other_space("space-busy", EXCHANGE_TEST_LOCK_SPACE);
     teased();
-    report("notifier", good(), EXCHANGE_TEST_NOTIFIER); // last: the kernel keeps a watched space marked
+    report("notifier", good(), EXCHANGE_TEST_NOTIFIER);
+    other_space("notifier-of-one", EXCHANGE_TEST_NONE); // last: the kernel keeps a watched space marked
     return 0;
 }
