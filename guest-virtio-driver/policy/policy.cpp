@@ -46,7 +46,7 @@ Horizon horizon(const tm_policy& p) {
     const uint32_t epochs = p.config.horizon_ms / p.config.epoch_ms;
     const auto heat = [&](uint32_t cost_ns) { return uint64_t{cost_ns} * 256 / p.config.access_gain_ns / epochs + 1; };
     const uint32_t young_ns = (p.move_cost_ns + p.config.move_cost_ns) / 2;
-    return {epochs, heat(p.move_cost_ns), heat(young_ns), p.weight, p.unplanned, stir(p)};
+    return {epochs, heat(p.move_cost_ns), heat(young_ns), &p.weights, p.unplanned, stir(p)};
 }
 
 uint32_t sample_weight(const tm_policy& p) {
@@ -55,14 +55,14 @@ uint32_t sample_weight(const tm_policy& p) {
 
 void settle_trees(tm_policy& p, uint64_t length_ns, tm_epoch_result& result) {
     const EpochLength length = EpochLength::of(epoch_ns(p), length_ns);
-    p.weight = sample_weight(p);
     p.epochs = length.epochs;
+    p.weights.note(sample_weight(p), length.epochs);
     p.unplanned = sat_add(p.unplanned, length.epochs);
     for (uint32_t i = 0; i < p.spaces.top(); i++) {
         Space* space = p.spaces.slot(i);
         if (space == nullptr)
             continue;
-        const TreeChange change = space->tree.settle(p.weight, length);
+        const TreeChange change = space->tree.settle(p.weights.now(), length);
         result.changes += change.changes;
         p.stats.merges += change.merges;
         p.stats.details_dropped += change.details_dropped;

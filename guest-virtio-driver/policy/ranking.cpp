@@ -32,11 +32,12 @@ LeafRank::LeafRank(const Space& space, const Node& node, const PageDetail* detai
       prior_(detail == nullptr ? 0 : detail->prior), stir_(horizon.stir), detail_(detail != nullptr) {
     const uint64_t parts = detail == nullptr ? node.spread() : detail->weight();
     const int base = kRankBias + space.bias - log16(parts);
-    const uint32_t error = node.level.error(horizon.weight);
-    const uint32_t confident = node.level.confident(horizon.weight, error, caution(horizon));
+    const uint32_t weight = horizon.weights->remembered(node.level.age);
+    const uint32_t error = node.level.error(weight);
+    const uint32_t confident = node.level.confident(horizon.weights->now(), error, caution(horizon));
     const uint32_t lasting = expected_epochs(node.level.age, horizon.epochs);
     likely_base_ = base + log16(node.level.average);
-    possible_base_ = base + log16(node.level.optimistic(horizon.weight, error));
+    possible_base_ = base + log16(node.level.optimistic(weight, error));
     certain_base_ = base + log16(confident);
     // A pair is two copies; what they need is measured for the whole horizon.
     if (lasting < horizon.epochs)

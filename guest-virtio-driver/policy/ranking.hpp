@@ -12,6 +12,7 @@
 #ifndef TIERMEM_POLICY_RANKING_HPP
 #define TIERMEM_POLICY_RANKING_HPP
 
+#include "sample_weights.hpp"
 #include "space.hpp"
 
 namespace tiermem {
@@ -34,7 +35,7 @@ struct Horizon {
     uint32_t epochs;
     uint64_t copy_heat;
     uint64_t young_heat; // the same half by the configured cost: heat that is young must bring that
-    uint32_t weight; // accesses that a sample stands for now
+    const SampleWeights* weights;
     uint32_t passed; // epochs of nominal length since the last ranking
     uint32_t stir = kMostStir; // how much is being moved, to kMostStir; see LeafRank::certain()
 };

@@ -38,11 +38,12 @@ struct Fixture {
     }
     const Ranking& rank() {
         ranking->clear();
-        ranking->add(space, {120, 300, 300, 1, 1});
+        ranking->add(space, {120, 300, 300, &weights, 1});
         return *ranking;
     }
 
     static constexpr uint32_t bytes = 256 * 1024;
+    static constexpr SampleWeights weights{1};
     void* memory;
     Space space{};
     std::unique_ptr<Ranking> ranking;

@@ -20,7 +20,8 @@ Node node_with(uint32_t average, uint16_t age) {
     return n;
 }
 
-constexpr Horizon kHorizon{120, 300, 300, 100, 1};
+constexpr SampleWeights kWeights(100);
+constexpr Horizon kHorizon{120, 300, 300, &kWeights, 1};
 } // namespace
 
 Test(rank, clamps) {
@@ -67,6 +68,18 @@ Test(rank, the_younger_the_more_must_be_gained) {
     }
     cr_assert_gt(last, 0);
     cr_assert_eq(LeafRank(space, node_with(512 * 300, 0), nullptr, kHorizon).certain(0), 0);
+}
+
+Test(rank, what_few_samples_have_shown_does_not_get_certain_by_denser_ones) {
+    Space space{};
+    const Node n = node_with(512 * 8, 1000);
+    SampleWeights weights(6000);
+    const auto certain = [&] { return LeafRank(space, n, nullptr, {120, 300, 300, &weights, 1}).certain(0); };
+    const uint16_t before = certain();
+    weights.note(60, 1);
+    cr_assert_leq(certain(), before + 2);
+    weights.note(60, 100);
+    cr_assert_gt(certain(), before + 4);
 }
 
 Test(rank, codes_are_found_by_rank) {
@@ -170,7 +183,7 @@ uint32_t uncertain_with(uint8_t code, unsigned tier) {
     auto ranking = std::make_unique<Ranking>();
     for (int e = 0; e < 2; e++) {
         ranking->clear();
-        ranking->add(*space, {120, 300, 300, 100, 1});
+        ranking->add(*space, kHorizon);
         ranking->cut_at(kPages);
     }
     const uint32_t uncertain = ranking->uncertain_ppm();
