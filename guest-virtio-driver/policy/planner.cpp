@@ -114,7 +114,7 @@ Runs::Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t ran
            Place& place)
     : spaces_(spaces), walker_(walker), direction_(direction), rank_(rank), left_(pages), horizon_(horizon), place_(place),
       first_(place), first_leaf_(0), round_(false), unseen_(false), edge_(false), slot_(0), leaf_(kNone), at_(0),
-      started_(false), set_{}, window_(0), huge_(false), page_(kPages) {
+      started_(false), set_{}, window_(0), huge_(false), page_(kPages), seen_{0, 0}, whole_(false) {
     const Space* space = first_.slot < spaces.top() ? spaces.slot(first_.slot) : nullptr;
     if (space == nullptr || space->id != first_.space)
         first_ = kNowhere;
@@ -247,14 +247,25 @@ bool Runs::load_detail(const PageDetail& detail) {
     return any;
 }
 
+// A leaf without detail that has been gone over is known: what was counted in it before,
+// or presumed as it was split, would be planned with in vain until the hand comes by.
+void Runs::note_whole(Node& node) {
+    if (whole_ && at_ >= node.end() && node.order != kLeafOrder)
+        note_pages(node, seen_);
+}
+
 // The next window of a leaf without detail, from the page tables.
 bool Runs::load_window(uint64_t from) {
     Space& space = *spaces_.slot(slot_);
-    const Node& node = space.tree.node(leaf_);
+    Node& node = space.tree.node(leaf_);
     tm_window window{};
     if (!walker_.can() && !unseen_) {
         unseen_ = true;
         place_ = {space.id, from, slot_};
+    }
+    if (from == node.start) {
+        seen_ = {0, 0};
+        whole_ = true;
     }
     const int found = walker_(space.id, from, node.end(), window);
     if (found != 1) {
@@ -263,9 +274,13 @@ bool Runs::load_window(uint64_t from) {
         else if (found == 0 && from == space.tried)
             space.tried = 0; // from the start, the next time
         at_ = node.end();
+        whole_ = whole_ && found == 0;
+        note_whole(node);
         return false;
     }
     at_ = window.start + kWindow;
+    seen_.add(count_window(window));
+    note_whole(node);
     bool any = false;
     for (unsigned w = 0; w < 8; w++) {
         const uint64_t slow = window.present[w] & ~window.fast[w];
@@ -296,6 +311,7 @@ bool Runs::load() {
         const bool over = !started_ || leaf_ == kNone || at_ >= spaces_.slot(slot_)->tree.node(leaf_).end();
         if (over && !next_leaf())
             return false;
+        whole_ = whole_ && !over;
         started_ = true;
         Space& space = *spaces_.slot(slot_);
         const PageDetail* detail = space.tree.detail(space.tree.node(leaf_));

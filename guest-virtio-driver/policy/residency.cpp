@@ -12,6 +12,8 @@ constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 // a large range would be lost each time that a lock is taken.
 constexpr uint32_t kMostWaits = 4;
 
+uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
 // Windows are mostly whole or empty.
 uint32_t count_pages(const uint64_t (&words)[8]) {
     const uint64_t first = words[0];
@@ -73,23 +75,23 @@ void note_window(Space& space, uint16_t index, const tm_window& window) {
     d->refused = false;
 }
 
-namespace {
-// Of a leaf that is larger than a window.
-void note_pages(Node& n, uint32_t present, uint32_t fast) {
+PageCount count_window(const tm_window& window) { return {count_pages(window.present), count_pages(window.fast)}; }
+
+void note_pages(Node& n, const PageCount& count) {
+    const auto present = clamp_u32(lesser(count.present, n.pages()));
     if (n.walk_age == kNever || n.present_pages != present)
         n.ranked = kUnranked;
     n.present_pages = present;
-    n.fast_pages = fast;
+    n.fast_pages = clamp_u32(lesser(count.fast, present));
     n.walk_age = 0;
 }
-} // namespace
 
 void note_empty(Space& space, uint16_t index) {
     Node& n = space.tree.node(index);
     if (n.order == kLeafOrder)
         note_window(space, index, tm_window{});
     else
-        note_pages(n, 0, 0);
+        note_pages(n, {0, 0});
 }
 
 void Residency::refresh(SpaceTable& spaces, Walker& walker) {
@@ -152,7 +154,7 @@ void Residency::turn_hand(SpaceTable& spaces, Walker& walker) {
         slot_++;
         addr_ = 0;
         leaf_start_ = 0;
-        fast_ = present_ = 0;
+        found_ = {0, 0};
         waits_ = 0;
     }
 }
@@ -169,11 +171,10 @@ void Residency::commit(Space& space, uint16_t upto) {
         } else if (n.start == leaf_start_ && n.order != kLeafOrder) {
             // It may have been split since the hand came to it; then of its other parts
             // nothing is known.
-            const uint64_t present = present_ < n.pages() ? present_ : n.pages();
-            note_pages(n, clamp_u32(present), clamp_u32(fast_ < present ? fast_ : present));
+            note_pages(n, found_);
         }
     }
-    fast_ = present_ = 0;
+    found_ = {0, 0};
 }
 
 // Over leaves that have been walked lately, as long as the hand is not inside one.
@@ -213,10 +214,8 @@ bool Residency::turn_in(Space& space, Walker& walker) {
         if (n.order == kLeafOrder && n.walk_age >= kFresh)
             note_window(space, leaf, window);
         // Of what is larger than a window the sum is wanted.
-        if (n.order != kLeafOrder) {
-            fast_ += count_pages(window.fast);
-            present_ += count_pages(window.present);
-        }
+        if (n.order != kLeafOrder)
+            found_.add(count_window(window));
         addr_ = window.start + kWindow;
     }
     if (addr_ < limit)

@@ -34,6 +34,21 @@ class Walker {
     uint32_t kept_ = 0;
 };
 
+struct PageCount {
+    uint64_t present;
+    uint64_t fast;
+
+    constexpr void add(const PageCount& o) {
+        present += o.present;
+        fast += o.fast;
+    }
+};
+
+PageCount count_window(const tm_window& window);
+
+// Take over what walks of all of a leaf that is larger than a window found.
+void note_pages(Node& node, const PageCount& count);
+
 // Take over what a walk of the 2 MiB leaf `index` showed.
 void note_window(Space& space, uint16_t index, const tm_window& window);
 
@@ -56,9 +71,8 @@ class Residency {
 
     uint32_t slot_;     // where the hand is
     uint64_t addr_;
-    uint64_t leaf_start_; // the coarse leaf under the hand, and what was found
-    uint64_t fast_;       // in it so far
-    uint64_t present_;
+    uint64_t leaf_start_; // the coarse leaf under the hand, and what was found in it so far
+    PageCount found_;
     uint32_t waits_;    // epochs in which it could not be told what comes next
     uint32_t due_slot_;
 };

@@ -1103,6 +1103,29 @@ Test(policy, an_empty_window_is_an_answer) {
     cr_assert_eq(range.fast_pages, 512U);
 }
 
+// Else a few hot pages that are to trade with it would wait until the hand comes by.
+Test(policy, a_range_that_a_plan_went_over_is_known) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    constexpr uint64_t cold = 0x100000000000;
+    f.machine.map(1, cold, 2048, false);
+    f.machine.map(1, kHeap, 512, false);
+    for (int e = 0; e < 3; e++) {
+        f.samples(1, kHeap, 2 * kMiB, 5000);
+        f.epoch();
+    }
+    tiermem::RangeTree& tree = f.policy->spaces.find(1)->tree;
+    tiermem::Node& n = tree.node(tree.find(cold));
+    cr_assert_gt(n.order, tiermem::kLeafOrder);
+    n.present_pages = 2048;
+    n.fast_pages = 1024;
+    n.walk_age = 0;
+    f.samples(1, kHeap, 2 * kMiB, 5000);
+    f.epoch();
+    cr_assert_eq(n.fast_pages, 0U);
+    cr_assert_eq(n.present_pages, 2048U);
+}
+
 Test(policy, coarse_cold_ranges_give_up_their_fast_pages) {
     Fixture f;
     tm_policy_space_add(f.policy, 1, 0);
