@@ -31,7 +31,7 @@ def room(machine, node):
 
 def start_hog(machine, base, node=None):
     """A process that has taken `base` MiB and waits for a word to go on."""
-    machine.run(f"rm -f {LOG} {LOG}.status /tmp/go; mkfifo /tmp/go")
+    machine.run("rm -f /tmp/go; mkfifo /tmp/go")
     tiers.start(machine, f"hog {base} {MORE} {'' if node is None else node} <>/tmp/go", LOG)
     tiers.until(lambda: "base" in output(machine), lambda: output(machine))
 

@@ -23,7 +23,8 @@ def start(kernel, **settings):
     machine = pebs_perf.machine(kernel, CPUS[kernel], **{
         "tiermem": True, "tiermem_options": "cpu-budget=1000", "fast": 512 * MIB, "slow": 768 * MIB, "cpus": 2,
         "append": "no_timer_check", "modules": [exchange_kit.build_module(kernel)], **settings})
-    machine.config.add += [programs.build("heat"), programs.build("where"), programs.build("hog"), *exchange_kit.build_programs()]
+    machine.config.add += [programs.build("heat"), programs.build("where"), programs.build("hog"), programs.build("grow"),
+                           *exchange_kit.build_programs()]
     machine.start()
     tiers.wait_probed(machine)
     # A kernel that moves pages by itself would be measured with us.
@@ -47,13 +48,31 @@ def guest(machines, kernel, request):
         assert machine.complaints()[complaints:] == []
 
 
+def make_cgroup(machine, name, controller, **files):
+    """A cgroup of one controller; `files`: what is written into which of the controller's, by their last names."""
+    folder = f"/sys/fs/cgroup/{name}"
+    machine.run(f"echo +{controller} >/sys/fs/cgroup/cgroup.subtree_control; mkdir -p {folder}; " + "".join(
+        f"echo {value} >{folder}/{controller}.{file}; " for file, value in files.items()))
+
+
+def enter(cgroup):
+    """Shell text that puts what follows into a cgroup."""
+    return f"echo 0 >/sys/fs/cgroup/{cgroup}/cgroup.procs; " if cgroup else ""
+
+
+def start_hog(machine, mib, cgroup=None):
+    """Takes memory that is not used from then on; returns when it is taken."""
+    tiers.start(machine, enter(cgroup) + f"hog {mib} 0", "/tmp/hog")
+    tiers.until(lambda: "more_ms" in machine.run("cat /tmp/hog").output, lambda: "hog does not answer", SLOW_HOST)
+
+
 class Heat:
     """The program `heat` while it runs in the guest."""
 
-    def __init__(self, machine, kind="base", hot=HOT, cold=COLD):
+    def __init__(self, machine, kind="base", hot=HOT, cold=COLD, cgroup=None):
         self.machine = machine
-        machine.run(f"rm -f {LOG} {LOG}.status /tmp/end; mkfifo /tmp/end")
-        tiers.start(machine, f"heat {kind} {hot} {cold} <>/tmp/end", LOG)
+        machine.run("rm -f /tmp/end; mkfifo /tmp/end")
+        tiers.start(machine, enter(cgroup) + f"heat {kind} {hot} {cold} <>/tmp/end", LOG)
         tiers.until(lambda: "hot=" in self.output, lambda: self.output, SLOW_HOST)
 
     @property
@@ -128,6 +147,67 @@ def test_what_is_bound_stays(guest):
     refused = outcomes(guest)["policy"]
     tiers.until(lambda: outcomes(guest)["policy"] > refused, lambda: outcomes(guest), SLOW_HOST, pause=0.5)
     assert heat.nodes() == [0, HOT * MIB // tiers.PAGE]
+    heat.end()
+
+
+def unmoved(machine):
+    """{why the migration moved nothing: how often}"""
+    return exchange_kit.values(machine.run(f"sed 's/ /=/' {TIERING}/unmoved").output.replace("\n", " "))
+
+
+@pytest.mark.parametrize("kind", ["base", "shared"])
+def test_what_a_cpuset_binds_stays(guest, kind):
+    """However hot it is; shared memory, which the exchanger leaves to the migration, is refused there."""
+    def refused():
+        return outcomes(guest)["cpuset"] if kind == "base" else unmoved(guest)["policy"]
+    make_cgroup(guest, "bound", "cpuset", mems=1)
+    before = refused()
+    heat = Heat(guest, kind, cgroup="bound")
+    tiers.until(lambda: refused() > before, refused, SLOW_HOST, pause=0.5)
+    assert heat.nodes() == [0, HOT * MIB // tiers.PAGE]
+    heat.end()
+    guest.run("rmdir /sys/fs/cgroup/bound")
+
+
+def test_between_cgroups(guest):
+    """What is hot in one and what is cold in the other cannot trade places, and change tiers all the same; each keeps
+    what it is charged for."""
+    def charged():
+        return [int(guest.run(f"cat /sys/fs/cgroup/{name}/memory.current").output) for name in ("idle", "busy")]
+    for name in ("idle", "busy"):
+        make_cgroup(guest, name, "memory")
+    start_hog(guest, 160, "idle")
+    refused, migrated = outcomes(guest)["cgroup"], counter(guest, "migrated")
+    heat = Heat(guest, cold=8, cgroup="busy")
+    assert heat.share() <= 0.2, "the fast tier has no room"
+    before = charged()
+    becomes_fast(heat)
+    assert outcomes(guest)["cgroup"] > refused and counter(guest, "migrated") > migrated
+    # Statistics of cgroups are precise to some pages for each CPU.
+    assert all(abs(now - then) <= 2 * MIB for now, then in zip(charged(), before)), f"{before} {charged()}"
+    heat.end()
+    guest.run("kill $(pidof hog)")
+    tiers.until(lambda: tiers.finished(guest, "/tmp/hog"), lambda: "hog goes on", SLOW_HOST)
+    guest.run("rmdir /sys/fs/cgroup/idle /sys/fs/cgroup/busy")
+
+
+def test_what_is_young_is_fast(guest):
+    """New memory of a program that grows lands in a fast tier that is full: what is coldest makes room beforehand."""
+    def grown():
+        tiers.start(guest, "grow 48", "/tmp/grow")
+        found = exchange_kit.values(tiers.until(lambda: guest.run("cat /tmp/grow").output, lambda: "grow does not answer",
+                                                SLOW_HOST, pause=0.5))
+        guest.run("kill $(pidof grow)")
+        tiers.until(lambda: tiers.finished(guest, "/tmp/grow"), lambda: "grow goes on", SLOW_HOST)
+        return found["fast"] / found["all"]
+    heat = Heat(guest, hot=16)
+    becomes_fast(heat)
+    tiers.tiering(guest, False)
+    without = grown()
+    tiers.tiering(guest, True)
+    share = grown()
+    print(f"{without:.2f} of new memory is fast without tiering, {share:.2f} with it")
+    assert share >= without + 0.5
     heat.end()
 
 
@@ -207,8 +287,7 @@ def test_what_somebody_uses_stays(guest):
 def test_what_sleeps_gives_up_its_place(guest):
     """The memory of a process that is never sampled, as it did its work before there was a driver, makes room too."""
     tiers.tiering(guest, False)
-    tiers.start(guest, "hog 56 0", "/tmp/sleeper")
-    tiers.until(lambda: "more_ms" in guest.run("cat /tmp/sleeper").output, lambda: "hog does not answer", SLOW_HOST)
+    start_hog(guest, 56)
     tiers.tiering(guest, True)
 
     def fast():
@@ -262,8 +341,7 @@ def test_a_smaller_fast_tier_keeps_what_is_hot(guest):
 def test_what_becomes_free_is_taken_first(guest):
     """A shrink without tiering, for which pages in use are moved: in between, what lies free is always asked for."""
     tiers.tiering(guest, False)
-    tiers.start(guest, "hog 100 0", "/tmp/hog")
-    tiers.until(lambda: "more_ms" in guest.run("cat /tmp/hog").output, lambda: "hog does not answer", SLOW_HOST)
+    start_hog(guest, 100)
     before = tiers.values(guest, "actual")[0]
     tiers.trace(guest, "tiermem/tiermem_take")
     tiers.resize(guest, before - 64 * MIB)
@@ -304,7 +382,7 @@ def test_unload_while_a_process_holds_its_lock(guest):
     """The mmap lock of a process whose pages are being moved is held as long as the test likes: the driver goes before
     it is given back."""
     heat = Heat(guest)
-    guest.run(f"modprobe {exchange_kit.NAME}; rm -f /tmp/held {HELD}.status; mkfifo /tmp/held")
+    guest.run(f"modprobe {exchange_kit.NAME}; rm -f /tmp/held; mkfifo /tmp/held")
     tiers.start(guest, f"hold-space $(pidof heat) $(echo {TIERING}/promoted) /tmp/held", HELD)
     tiers.until(lambda: "held" in guest.run(f"cat {HELD}").output, lambda: guest.run(f"cat {HELD}").output, SLOW_HOST)
     unload(guest)

@@ -145,8 +145,9 @@ def settled(machine):
 
 
 def start(machine, command, log):
-    """Runs a command in the guest's background, with its output in a file there; `log`.status gets its status."""
-    machine.run(f"( ( {command} ) >{log} 2>&1 </dev/null; echo $? >{log}.status ) >/dev/null 2>&1 &")
+    """Runs a command in the guest's background, with its output in a file there; `log`.status gets its status. What an
+    earlier command has left there is gone when this returns."""
+    machine.run(f"rm -f {log} {log}.status; : >{log}; ( ( {command} ) >{log} 2>&1 </dev/null; echo $? >{log}.status ) >/dev/null 2>&1 &")
 
 
 def finished(machine, log):
