@@ -20,7 +20,7 @@ namespace chaos {
 constexpr std::size_t words = kit::page / 8;
 
 struct Tally {
-    std::atomic<std::uint64_t> checked, wrong;
+    std::atomic<std::uint64_t> checked, wrong, collapsed;
 };
 
 // Memory of one worker, of pages of one size. A page's content is known by its generation: 0 is zero.
@@ -68,10 +68,12 @@ public:
         return true;
     }
 
-    void advise(std::size_t first, std::size_t count, int advice) {
-        madvise(at(first), count * kit::page, advice); // may be refused: that is part of it
+    // May be refused: that is part of it. Whether it was done.
+    bool advise(std::size_t first, std::size_t count, int advice) {
+        const bool done = madvise(at(first), count * kit::page, advice) == 0;
         if (advice == MADV_DONTNEED)
             forget(first, count);
+        return done;
     }
 
     void map_anew() {
@@ -180,9 +182,11 @@ inline void disturb(Region& region, std::mt19937& random, Tally& tally, bool hug
     switch (huge_only ? huge_disturbance(random) : random() % 12) {
     case 0:
     case 1:
-        return region.advise(first, count, MADV_DONTNEED);
+        region.advise(first, count, MADV_DONTNEED);
+        return;
     case 2:
-        return region.advise(0, region.pages(), MADV_DONTNEED);
+        region.advise(0, region.pages(), MADV_DONTNEED);
+        return;
     case 3:
         return region.map_anew();
     case 4:
@@ -193,9 +197,11 @@ inline void disturb(Region& region, std::mt19937& random, Tally& tally, bool hug
     case 7:
         return region.lock(first, count);
     case 8:
-        return region.advise(0, region.pages(), MADV_COLLAPSE);
+        tally.collapsed += region.advise(0, region.pages(), MADV_COLLAPSE);
+        return;
     case 9:
-        return region.advise(first, count, MADV_PAGEOUT);
+        region.advise(first, count, MADV_PAGEOUT);
+        return;
     default:
         return fork_and_check(region, first, count, tally);
     }

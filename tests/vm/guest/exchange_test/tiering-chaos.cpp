@@ -8,7 +8,8 @@
 // (missing pages by copy and, where the kernel can, by move; write protection). One reads all of it by
 // process_vm_readv(). All end when END-FILE is there. Prints for each process:
 //
-//   checked=PAGES wrong=PAGES pinned=TIMES twins=ROUNDS served=PAGES moved=PAGES unprotected=TIMES
+//   checked=PAGES wrong=PAGES collapsed=TIMES piped=TIMES pinned=TIMES twins=ROUNDS served=PAGES moved=PAGES
+//   unprotected=TIMES
 #include <array>
 #include <cstring>
 #include <linux/io_uring.h>
@@ -43,7 +44,7 @@ struct Shared {
     std::atomic<pid_t> pids[processes];
     std::atomic<std::byte*> regions[processes][workers][2];
     Tally tallies[processes];
-    std::atomic<std::uint64_t> pinned[processes], twins[processes], served[processes], moved[processes],
+    std::atomic<std::uint64_t> piped[processes], pinned[processes], twins[processes], served[processes], moved[processes],
         unprotected[processes];
 };
 
@@ -82,19 +83,21 @@ void pin_in_pipe(const Region& region, std::size_t first, Tally& tally) {
     close(ends[1]);
 }
 
-// The ring's own mapping of the pages sees what is written to them.
-void pin_in_ring(Region& region, std::size_t first, std::size_t count, Tally& tally) {
+// The ring's own mapping of the pages sees what is written to them. Whether it took them: not in every kernel.
+bool pin_in_ring(Region& region, std::size_t first, std::size_t count, Tally& tally) {
     io_uring_params parameters{};
     const int ring = static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters));
     if (ring < 0)
-        return; // not in this kernel
+        return false;
     const iovec buffer{region.memory() + first * kit::page, count * kit::page};
-    if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &buffer, 1) == 0) {
+    const bool pinned = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &buffer, 1) == 0;
+    if (pinned) {
         region.write(first);
         usleep(2000);
         check_run(region, first, count, tally);
     }
     close(ring);
+    return pinned;
 }
 
 // Overwrites a page with what is in it, by way of the kernel.
@@ -114,11 +117,11 @@ void disturb(int process, Region& region, Random& random, Tally& tally) {
     case 0:
         return free_lazily(region, first, count, tally);
     case 1:
-        ++shared->pinned[process];
+        ++shared->piped[process];
         return pin_in_pipe(region, first, tally);
     case 2:
-        ++shared->pinned[process];
-        return pin_in_ring(region, first, count, tally);
+        shared->pinned[process] += pin_in_ring(region, first, count, tally);
+        return;
     case 3:
         return write_from_outside(region, first);
     case 4:
@@ -304,10 +307,11 @@ void run_process(int process) {
     for (std::thread& thread : threads)
         thread.join();
     const auto number = [](const std::atomic<std::uint64_t>& of) { return static_cast<unsigned long>(of); };
-    printf("checked=%lu wrong=%lu pinned=%lu twins=%lu served=%lu moved=%lu unprotected=%lu\n",
+    printf("checked=%lu wrong=%lu collapsed=%lu piped=%lu pinned=%lu twins=%lu served=%lu moved=%lu unprotected=%lu\n",
            number(shared->tallies[process].checked), number(shared->tallies[process].wrong),
-           number(shared->pinned[process]), number(shared->twins[process]), number(shared->served[process]),
-           number(shared->moved[process]), number(shared->unprotected[process]));
+           number(shared->tallies[process].collapsed), number(shared->piped[process]), number(shared->pinned[process]),
+           number(shared->twins[process]), number(shared->served[process]), number(shared->moved[process]),
+           number(shared->unprotected[process]));
     fflush(stdout);
 }
 
