@@ -66,6 +66,12 @@ def start_hog(machine, mib, cgroup=None):
     tiers.until(lambda: "more_ms" in machine.run("cat /tmp/hog").output, lambda: "hog does not answer", SLOW_HOST)
 
 
+def end_hog(machine):
+    """Returns when it has gone."""
+    machine.run("kill $(pidof hog)")
+    tiers.until(lambda: tiers.finished(machine, "/tmp/hog"), lambda: "hog goes on", SLOW_HOST)
+
+
 class Heat:
     """The program `heat` while it runs in the guest."""
 
@@ -176,18 +182,19 @@ def test_between_cgroups(guest):
         return [int(guest.run(f"cat /sys/fs/cgroup/{name}/memory.current").output) for name in ("idle", "busy")]
     for name in ("idle", "busy"):
         make_cgroup(guest, name, "memory")
+    tiers.tiering(guest, False)  # it would make room for what is new
     start_hog(guest, 160, "idle")
-    refused, migrated = outcomes(guest)["cgroup"], counter(guest, "migrated")
     heat = Heat(guest, cold=8, cgroup="busy")
     assert heat.share() <= 0.2, "the fast tier has no room"
     before = charged()
+    tiers.tiering(guest, True)
+    refused, migrated = outcomes(guest)["cgroup"], counter(guest, "migrated")
     becomes_fast(heat)
     assert outcomes(guest)["cgroup"] > refused and counter(guest, "migrated") > migrated
     # Statistics of cgroups are precise to some pages for each CPU.
     assert all(abs(now - then) <= 2 * MIB for now, then in zip(charged(), before)), f"{before} {charged()}"
     heat.end()
-    guest.run("kill $(pidof hog)")
-    tiers.until(lambda: tiers.finished(guest, "/tmp/hog"), lambda: "hog goes on", SLOW_HOST)
+    end_hog(guest)
     guest.run("rmdir /sys/fs/cgroup/idle /sys/fs/cgroup/busy")
 
 
@@ -297,7 +304,7 @@ def test_what_sleeps_gives_up_its_place(guest):
     heat = Heat(guest, hot=2 * HOT)
     tiers.until(lambda: fast() <= before - 16 * MIB, lambda: f"{fast()} of {before} bytes", SLOW_HOST, pause=0.5)
     heat.end()
-    guest.run("kill $(pidof hog)")
+    end_hog(guest)
 
 
 def test_what_grows_gets_a_finer_map(guest):
@@ -348,7 +355,7 @@ def test_what_becomes_free_is_taken_first(guest):
     efforts = [fields["effort"] for _, fields in tiers.traced(guest, "tiermem_take") if fields["tier"] == "0"]
     assert efforts.count("move") >= 4
     assert all(pair != ("move", "move") for pair in zip(efforts, efforts[1:])), efforts
-    guest.run("kill $(pidof hog)")
+    end_hog(guest)
     tiers.resize(guest, before)
     tiers.tiering(guest, True)
 
