@@ -5,9 +5,9 @@
  * The caller has found a mapping at the address or in the same 2 MiB, holds what keeps
  * that there (the mmap lock, or the lock of the reverse mapping that it was found in),
  * and the page table's lock or rcu_read_lock(). While the mapping is there its tables
- * are only replaced, and the old ones freed after a grace period. Without one, munmap() frees them under the mmap lock for
- * reading, and at once if memory is short. Entries read without the page
- * table's lock may be old.
+ * are only replaced, and the old ones freed after a grace period. Without one, munmap()
+ * frees them under the mmap lock for reading, and at once if memory is short. Entries
+ * read without the page table's lock may be old.
  */
 #ifndef TIERMEM_PAGE_TABLE_H
 #define TIERMEM_PAGE_TABLE_H

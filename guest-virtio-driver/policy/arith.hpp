@@ -43,6 +43,8 @@ constexpr uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c) {
 
 constexpr uint32_t clamp_u32(uint64_t v) { return v > 0xffffffffU ? 0xffffffffU : static_cast<uint32_t>(v); }
 
+constexpr uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
 constexpr uint16_t clamp_u16(uint32_t v) { return v > 0xffffU ? uint16_t{0xffff} : static_cast<uint16_t>(v); }
 
 constexpr uint32_t median3(uint32_t a, uint32_t b, uint32_t c) {

@@ -8,8 +8,7 @@ namespace {
 constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 constexpr uint8_t kBlockedEpochs = 16;
 constexpr Place kNowhere{TM_SPACE_NONE, 0, 0};
-
-uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
+constexpr uint64_t kFailed = ~uint64_t{0}; // no address
 
 // Walks the two histograms towards each other.
 struct Meeting {
@@ -114,7 +113,7 @@ Runs::Runs(SpaceTable& spaces, Walker& walker, Direction direction, uint16_t ran
            Place& place)
     : spaces_(spaces), walker_(walker), direction_(direction), rank_(rank), left_(pages), horizon_(horizon), place_(place),
       first_(place), first_leaf_(0), round_(false), unseen_(false), edge_(false), slot_(0), leaf_(kNone), at_(0),
-      started_(false), set_{}, window_(0), huge_(false), page_(kPages), seen_{0, 0}, whole_(false) {
+      started_(false), set_{}, window_(0), huge_(false), page_(kPages), entered_(kFailed), seen_{0, 0} {
     const Space* space = first_.slot < spaces.top() ? spaces.slot(first_.slot) : nullptr;
     if (space == nullptr || space->id != first_.space)
         first_ = kNowhere;
@@ -247,11 +246,16 @@ bool Runs::load_detail(const PageDetail& detail) {
     return any;
 }
 
-// A leaf without detail that has been gone over is known: what was counted in it before,
-// or presumed as it was split, would be planned with in vain until the hand comes by.
-void Runs::note_whole(Node& node) {
-    if (whole_ && at_ >= node.end() && node.order != kLeafOrder)
+// A leaf without detail that has been gone over from its start is known: a wrong count
+// would be planned with in vain until the hand comes by. When there is nothing left behind
+// what was refused, the next plan begins at the start again.
+void Runs::leave(Space& space, Node& node) {
+    if (at_ < node.end())
+        return;
+    if (entered_ == node.start && node.order != kLeafOrder)
         note_pages(node, seen_);
+    else if (entered_ == space.tried && seen_.fast == 0)
+        space.tried = 0;
 }
 
 // The next window of a leaf without detail, from the page tables.
@@ -263,24 +267,18 @@ bool Runs::load_window(uint64_t from) {
         unseen_ = true;
         place_ = {space.id, from, slot_};
     }
-    if (from == node.start) {
-        seen_ = {0, 0};
-        whole_ = true;
-    }
     const int found = walker_(space.id, from, node.end(), window);
     if (found != 1) {
         if (found == 0 && from == node.start)
             note_empty(space, leaf_);
-        else if (found == 0 && from == space.tried)
-            space.tried = 0; // from the start, the next time
         at_ = node.end();
-        whole_ = whole_ && found == 0;
-        note_whole(node);
+        entered_ = found == 0 ? entered_ : kFailed;
+        leave(space, node);
         return false;
     }
     at_ = window.start + kWindow;
     seen_.add(count_window(window));
-    note_whole(node);
+    leave(space, node);
     bool any = false;
     for (unsigned w = 0; w < 8; w++) {
         const uint64_t slow = window.present[w] & ~window.fast[w];
@@ -309,9 +307,12 @@ bool Runs::load_plain() {
 bool Runs::load() {
     for (;;) {
         const bool over = !started_ || leaf_ == kNone || at_ >= spaces_.slot(slot_)->tree.node(leaf_).end();
-        if (over && !next_leaf())
-            return false;
-        whole_ = whole_ && !over;
+        if (over) {
+            if (!next_leaf())
+                return false;
+            entered_ = at_;
+            seen_ = {0, 0};
+        }
         started_ = true;
         Space& space = *spaces_.slot(slot_);
         const PageDetail* detail = space.tree.detail(space.tree.node(leaf_));
@@ -489,9 +490,9 @@ void note_moved(Space& space, uint64_t addr, uint32_t pages, const uint64_t (&do
     if (d != nullptr)
         return;
     note_refused(n, moved, stuck);
-    // The rest of a large range has its turn when this one's is over.
+    // The rest of a large range, from the next window on, has its turn when this one's is over.
     if (!to_fast && stuck > moved && n.order > kLeafOrder)
-        space.tried = addr + (uint64_t{pages} << kPageShift);
+        space.tried = (addr + (uint64_t{pages} << kPageShift) + kWindow - 1) & ~(kWindow - 1);
 }
 
 } // namespace tiermem

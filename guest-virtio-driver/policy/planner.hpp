@@ -86,7 +86,7 @@ class Runs {
     bool load_plain();
     bool load_detail(const PageDetail& detail);
     bool load_window(uint64_t from);
-    void note_whole(Node& node);
+    void leave(Space& space, Node& node);
     [[nodiscard]] bool wanted(const Node& node) const;
 
     SpaceTable& spaces_;
@@ -110,8 +110,8 @@ class Runs {
     uint64_t window_;
     bool huge_;
     unsigned page_;
-    PageCount seen_; // in the coarse leaf so far ...
-    bool whole_;     // ... from its start on
+    uint64_t entered_; // where the walks of the leaf began; kFailed if one has failed
+    PageCount seen_;   // by them
 };
 
 struct PlanCount {

@@ -27,7 +27,7 @@ struct tm_policy {
     uint64_t epoch_fast;
     uint32_t epoch_samples;
     uint32_t period;
-    tiermem::SampleWeights weights;
+    tiermem::SampleWeights weights; // accesses that samples stood for
     uint32_t move_cost_ns;  // of a page, in the last epoch
     uint32_t epochs;        // of nominal length, that the last epoch took
     uint32_t unplanned;     // the same since `planned_ns`

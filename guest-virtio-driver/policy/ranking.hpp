@@ -35,7 +35,7 @@ struct Horizon {
     uint32_t epochs;
     uint64_t copy_heat;
     uint64_t young_heat; // the same half by the configured cost: heat that is young must bring that
-    const SampleWeights* weights;
+    const SampleWeights* weights; // never null; outlives the horizon
     uint32_t passed; // epochs of nominal length since the last ranking
     uint32_t stir = kMostStir; // how much is being moved, to kMostStir; see LeafRank::certain()
 };

@@ -12,8 +12,6 @@ constexpr uint64_t kWindow = uint64_t{1} << TM_WINDOW_SHIFT;
 // a large range would be lost each time that a lock is taken.
 constexpr uint32_t kMostWaits = 4;
 
-uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
 // Windows are mostly whole or empty.
 uint32_t count_pages(const uint64_t (&words)[8]) {
     const uint64_t first = words[0];

@@ -6,7 +6,7 @@
 // walked long ago. A quarter moves a clock hand through all address spaces, so
 // that cold pages on tier 0 are found too, wherever they are; it comes to a place
 // once in 16 epochs at most. The rest is left to the planner, which looks up the
-// pages of ranges that have no page details.
+// pages of ranges that have no page details; what it went over as a whole is then known, too.
 #ifndef TIERMEM_POLICY_RESIDENCY_HPP
 #define TIERMEM_POLICY_RESIDENCY_HPP
 

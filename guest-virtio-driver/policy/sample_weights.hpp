@@ -19,14 +19,15 @@ class SampleWeights {
     // As if it had always been `weight`.
     explicit constexpr SampleWeights(uint32_t weight) { note(weight, kEpochs); }
 
-    // End of an epoch that took as long as `epochs` of them.
+    // End of an epoch that took as long as `epochs` of them; `weight` > 0. The first speaks
+    // for all that were before.
     constexpr void note(uint32_t weight, uint32_t epochs) {
-        const uint32_t times = known_ ? (epochs < kEpochs ? epochs : kEpochs) : kEpochs;
-        if (!known_)
+        if (now_ == 0) {
             long_ = weight;
-        for (uint32_t i = 0; i < times; i++)
+            epochs = kEpochs;
+        }
+        for (uint32_t i = 0; i < epochs && i < kEpochs; i++)
             add(weight);
-        known_ = true;
         now_ = weight;
     }
 
@@ -53,8 +54,7 @@ class SampleWeights {
 
     uint64_t sum_[kEpochs]{}; // of the last epoch, the last two and so on
     uint32_t long_ = 0;       // as an average with the memory of kEpochs has it
-    uint32_t now_ = 0;
-    bool known_ = false;
+    uint32_t now_ = 0;        // 0: nothing was noted yet
 };
 
 } // namespace tiermem

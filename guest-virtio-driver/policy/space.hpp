@@ -11,7 +11,7 @@ struct Space {
     uint64_t id;
     uint64_t min_fast;   // pages not demoted for the sake of others
     uint64_t fast_pages; // on tier 0, as of the last ranking
-    uint64_t tried;      // up to here of a large range nothing could be demoted; the next plan goes on there
+    uint64_t tried;      // up to here of a large range nothing could be demoted; the next plan goes on there. A window's start
     bool spared;         // had no more than `min_fast` at the ranking before
     uint32_t bytes;      // of this block
     uint32_t next_due;   // node that is looked at first when ranges are walked again

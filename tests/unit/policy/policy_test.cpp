@@ -1103,6 +1103,66 @@ Test(policy, an_empty_window_is_an_answer) {
     cr_assert_eq(range.fast_pages, 512U);
 }
 
+// Single pages are proposed where what is hot is scattered; one of them is pinned.
+Test(policy, a_refused_page_does_not_hide_the_rest_of_its_range) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    constexpr uint64_t cold = 0x100000000000;
+    f.machine.map(1, cold, 2048, true);
+    f.machine.map(1, kHeap, 512, false);
+    f.input.fast_quota = 2048 * 4096;
+    f.epoch();
+    tiermem::Space& space = *f.policy->spaces.find(1);
+    cr_assert_gt(space.tree.node(space.tree.find(cold)).order, tiermem::kLeafOrder);
+    constexpr uint64_t none[8] = {}, first[8] = {1};
+    tiermem::note_moved(space, cold + 5 * 4096, 1, none, first, tiermem::Direction::kDemote);
+    cr_assert_eq(space.tried % (2 * kMiB), 0U);
+    for (int e = 0; e < 8; e++) {
+        f.samples(1, kHeap, 2 * kMiB, 5000);
+        f.epoch();
+    }
+    cr_assert_eq(f.fast_in(1, kHeap, 2 * kMiB), 512U);
+    // What is behind it has gone: the first window has its turn again.
+    for (uint64_t p = 512; p < 2048; p++)
+        f.machine.fast.erase({1, cold / 4096 + p});
+    f.machine.map(1, kHeap + 2 * kMiB, 512, false);
+    f.input.fast_quota = f.machine.fast.size() * 4096;
+    for (int e = 0; e < 8; e++) {
+        f.samples(1, kHeap, 4 * kMiB, 10000);
+        f.epoch();
+    }
+    cr_assert_eq(space.tried, 0U);
+    cr_assert_eq(f.fast_in(1, kHeap, 4 * kMiB), 1024U);
+}
+
+// A walk that fails says nothing of what comes behind.
+Test(policy, a_range_that_a_plan_went_over_in_part_is_left_as_it_was) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    constexpr uint64_t cold = 0x100000000000;
+    f.machine.map(1, cold, 2048, false);
+    f.machine.map(1, kHeap, 512, false);
+    for (int e = 0; e < 3; e++) {
+        f.samples(1, kHeap, 2 * kMiB, 5000);
+        f.epoch();
+    }
+    tiermem::RangeTree& tree = f.policy->spaces.find(1)->tree;
+    tiermem::Node& n = tree.node(tree.find(cold));
+    n.present_pages = 2048;
+    n.fast_pages = 1024;
+    n.walk_age = 0;
+    const auto walk = [](void* context, uint64_t space, uint64_t start, uint64_t end, tm_window* window) {
+        const bool behind = start > cold && start < cold + 8 * kMiB;
+        return behind ? int{TM_ERR_ABSENT} : Machine::walk(context, space, start, end, window);
+    };
+    f.samples(1, kHeap, 2 * kMiB, 5000);
+    f.input.now_ns += 500000000;
+    tm_epoch_result r{};
+    cr_assert_eq(tm_policy_epoch(f.policy, &f.input, walk, &f.machine, f.moves.data(), 8192, &r), 0);
+    cr_assert_eq(n.fast_pages, 1024U);
+    cr_assert_eq(n.present_pages, 2048U);
+}
+
 // Else a few hot pages that are to trade with it would wait until the hand comes by.
 Test(policy, a_range_that_a_plan_went_over_is_known) {
     Fixture f;
