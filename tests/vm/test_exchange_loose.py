@@ -136,10 +136,6 @@ class Exchange:
         assert status == 0
 
 
-def enter(cgroup):
-    return f"echo 0 >/sys/fs/cgroup/{cgroup}/cgroup.procs && "
-
-
 def shifts(side, kind):
     """By how many pages which count of the fast node grows, at the cost of the slow one."""
     sign = 1 if TO[side] == FAST else -1
@@ -187,8 +183,8 @@ def test_memory_cgroups(machine, kind):
     path, cgroups = f"{FOLDERS[kind]}/file", ["loose-file", "loose-program"]
     dying_at_first = dying(machine)
     machine.run("cd /sys/fs/cgroup && mkdir " + " ".join(cgroups))
-    machine.run(f"( {enter(cgroups[0])} exec exchange-loose make {path} {PAGES} {FAST} )")
-    program = Exchange(machine, f"trade {path} {PAGES} hot", enter(cgroups[1]))
+    machine.run(f"( {tiers.enter(cgroups[0])} exec exchange-loose make {path} {PAGES} {FAST} )")
+    program = Exchange(machine, f"trade {path} {PAGES} hot", tiers.enter(cgroups[1]))
 
     def look():
         machine.run(f"sleep {STATISTICS_LATE}")

@@ -150,6 +150,11 @@ def start(machine, command, log):
     machine.run(f"rm -f {log} {log}.status; : >{log}; ( ( {command} ) >{log} 2>&1 </dev/null; echo $? >{log}.status ) >/dev/null 2>&1 &")
 
 
+def enter(cgroup):
+    """Shell text before a command that is to be in a cgroup; None: in the root."""
+    return f"echo 0 >/sys/fs/cgroup/{cgroup}/cgroup.procs && " if cgroup else ""
+
+
 def finished(machine, log):
     """(status, output) of a background command that has ended, or None."""
     text = machine.run(f"cat {log}.status 2>/dev/null", check=False).output.strip()

@@ -83,7 +83,7 @@ void pin_in_pipe(const Region& region, std::size_t first, Tally& tally) {
     close(ends[1]);
 }
 
-// The ring's own mapping of the pages sees what is written to them. Whether it took them: not in every kernel.
+// The ring's own mapping of the pages sees what is written to them. Whether there was a ring that took them.
 bool pin_in_ring(Region& region, std::size_t first, std::size_t count, Tally& tally) {
     io_uring_params parameters{};
     const int ring = static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters));
