@@ -246,8 +246,9 @@ bool Runs::load_detail(const PageDetail& detail) {
     return any;
 }
 
-// A leaf without detail that has been gone over from its start is known: a wrong count
-// would be planned with in vain until the hand comes by. When there is nothing left behind
+// A leaf without detail that one plan has gone over from its start is known: a wrong count
+// would be planned with in vain until the hand comes by. (What several plans went over is
+// not: what the first have seen they have moved.) When there is nothing left behind
 // what was refused, the next plan begins at the start again.
 void Runs::leave(Space& space, Node& node) {
     if (at_ < node.end())

@@ -166,9 +166,8 @@ void Residency::commit(Space& space, uint16_t upto) {
         Node& n = space.tree.node(i);
         if (n.start >= addr_) {
             note_empty(space, i);
-        } else if (n.start == leaf_start_ && n.order != kLeafOrder) {
-            // It may have been split since the hand came to it; then of its other parts
-            // nothing is known.
+        } else if (n.start == leaf_start_ && n.order != kLeafOrder && addr_ <= n.end()) {
+            // Of what was split when the hand was beyond its first part, none has the sum.
             note_pages(n, found_);
         }
     }

@@ -1073,6 +1073,35 @@ Test(policy, a_walk_that_fails_does_not_set_the_hand_back) {
     cr_assert_eq(known, 512 * 512U);
 }
 
+// The hand is in the middle of a large range when that is split: what it has counted is not all in the first part.
+Test(policy, what_was_split_under_the_hand_has_no_sum) {
+    Fixture f;
+    tm_policy_space_add(f.policy, 1, 0);
+    tiermem::RangeTree& tree = f.policy->spaces.find(1)->tree;
+    constexpr uint64_t base = 0x100000000000;
+    constexpr uint64_t pages = 256 * 512;
+    f.machine.map(1, base, pages, true);
+    const auto split_below = [&](uint64_t most) {
+        while (tree.node(tree.find(base)).pages() > most)
+            f.samples(1, base, 4096, 1);
+    };
+    const auto turn = [&](uint32_t windows) {
+        tiermem::Walker walker(Machine::walk, &f.machine, 4 * windows);
+        f.policy->residency.refresh(f.policy->spaces, walker);
+    };
+    split_below(pages);
+    turn(128);
+    split_below(pages - 1);
+    const tiermem::Node& first = tree.node(tree.find(base));
+    const tiermem::Node& last = tree.node(tree.find(base + (pages - 1) * 4096));
+    cr_assert_eq(first.pages(), pages / 4);
+    turn(130); // to the end
+    cr_assert_eq(last.present_pages, pages / 4);
+    cr_assert_neq(first.present_pages, first.pages(), "half of the whole, cut to what the part can have");
+    turn(256);
+    cr_assert_eq(first.present_pages, pages / 4);
+}
+
 // A window that is answered with no page says how far the search has come.
 Test(policy, an_empty_window_is_an_answer) {
     const auto walk = [](void* context, uint64_t space, uint64_t start, uint64_t end, tm_window* window) {
