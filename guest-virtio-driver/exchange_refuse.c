@@ -260,13 +260,15 @@ enum tiermem_exchange_outcome tiermem_refuse_node(struct tiermem_space *space,
 	return TIERMEM_EXCHANGED;
 }
 
-static bool same_cgroup(const struct folio *a, const struct folio *b)
+/* In 7.x a cgroup has an object for each node that it is charged on. */
+static bool same_cgroup(struct folio *a, struct folio *b)
 {
-#ifdef CONFIG_MEMCG
-	return a->memcg_data == b->memcg_data;
-#else
-	return true;
-#endif
+	bool same;
+
+	rcu_read_lock();
+	same = folio_memcg(a) == folio_memcg(b);
+	rcu_read_unlock();
+	return same;
 }
 
 enum tiermem_exchange_outcome tiermem_refuse_trade(struct tiermem_side *hot,

@@ -9,12 +9,12 @@
  * With a loose folio these differ. Both are off the LRU lists meanwhile; charges move
  * with the content, so that no cgroup has more or less than before. In the page cache
  * the one takes the place of the other, as in __folio_migrate_mapping(). Nothing waits:
- * who looks the folio up meanwhile spins for the time of a copy, hence no preemption.
+ * who looks the folio up meanwhile spins for the time of a copy, hence no interrupts.
  */
+#include <linux/irqflags.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/pagemap.h>
-#include <linux/preempt.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 #include <linux/xarray.h>
@@ -171,7 +171,10 @@ static void move_into(struct folio *mapped, struct folio *fresh)
 	count_mapped(fresh, 1);
 }
 
-/* The file's folio is locked, so that it stays where it is in the page cache. */
+/*
+ * The file's folio is locked, so that it stays where it is in the page cache. Interrupts
+ * are off, which the cache's lock asks for.
+ */
 static void trade_with_file(struct folio *mapped, struct folio *file)
 {
 	XA_STATE(xas, &file->mapping->i_pages, file->index);
@@ -182,9 +185,9 @@ static void trade_with_file(struct folio *mapped, struct folio *file)
 	swap_all_identities(mapped, file);
 	count_mapped(file, 1);
 	count_file(mapped, 1);
-	xas_lock_irq(&xas);
+	xas_lock(&xas);
 	xas_store(&xas, mapped);
-	xas_unlock_irq(&xas);
+	xas_unlock(&xas);
 }
 
 static enum tiermem_exchange_outcome trade_frozen(struct folio *mapped, struct folio *loose,
@@ -216,9 +219,10 @@ static enum tiermem_exchange_outcome trade_loose(struct tiermem_side *mapped,
 		folio_get(mapped->folio);
 	if (outcome)
 		return outcome;
-	preempt_disable();
+	/* As where the kernel freezes page cache: other CPUs that look it up spin until then. */
+	local_irq_disable();
 	outcome = trade_frozen(mapped->folio, loose->folio, loose->refs);
-	preempt_enable();
+	local_irq_enable();
 	if (!outcome)
 		swap(mapped->folio, loose->folio);
 	return outcome;
