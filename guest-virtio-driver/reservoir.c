@@ -95,8 +95,9 @@ static void unenter_batch(struct tiermem_tier *tier, unsigned int first,
 {
 	const struct tm_interval *range;
 
-	for (; first < end; first++) {
-		range = &tier->batch.ranges[first];
+	/* The last that was entered first: what had joined an interval is cut off its end, which needs no memory. */
+	while (end > first) {
+		range = &tier->batch.ranges[--end];
 		if (tm_range_set_remove(tier->surrendered, range->start,
 					range->end) == TM_RANGE_OK)
 			release(range);
@@ -232,6 +233,9 @@ void tiermem_reservoir_release_all(struct tiermem_tier *tier)
 
 	mutex_lock(&tier->lock);
 	while (tm_range_set_prev(tier->surrendered, U64_MAX, &range)) {
+		/* Intervals may be terabytes. A part of the end is removed without memory. */
+		if (range.end - range.start > REQUEST_PAGES)
+			range.start = range.end - REQUEST_PAGES;
 		tm_range_set_remove(tier->surrendered, range.start, range.end);
 		release(&range);
 		cond_resched();
