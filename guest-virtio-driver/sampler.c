@@ -201,14 +201,15 @@ static void budget_work(struct work_struct *work)
 						       struct tiermem_sampler,
 						       budget_work);
 	struct tiermem_sampler_stats stats;
-	u64 budget_ns, used_ns;
+	u64 budget_ns, used_ns, now = ktime_get_ns();
 	u32 period;
 
 	tiermem_sampler_stats(sampler, &stats);
 	used_ns = stats.time_ns - sampler->budget_time_ns;
 	sampler->budget_time_ns = stats.time_ns;
-	budget_ns = (u64)READ_ONCE(sampler->cpu_budget) *
-		    (jiffies_to_nsecs(BUDGET_INTERVAL) / 1000);
+	/* A sleeping CPU's deferrable timer may have come late. */
+	budget_ns = (now - sampler->budget_at_ns) / 1000 * READ_ONCE(sampler->cpu_budget);
+	sampler->budget_at_ns = now;
 	mutex_lock(&sampler->lock);
 	period = sampler->period;
 	if (used_ns > budget_ns)
@@ -219,6 +220,12 @@ static void budget_work(struct work_struct *work)
 	if (sampler->source)
 		change_period(sampler, period | 1);
 	mutex_unlock(&sampler->lock);
+	schedule_delayed_work(&sampler->budget_work, BUDGET_INTERVAL);
+}
+
+static void begin_budget(struct tiermem_sampler *sampler)
+{
+	sampler->budget_at_ns = ktime_get_ns();
 	schedule_delayed_work(&sampler->budget_work, BUDGET_INTERVAL);
 }
 
@@ -341,7 +348,7 @@ int tiermem_sampler_start(struct tiermem_sampler *sampler)
 		if (ret)
 			free_rings(sampler);
 		else if (sampler->source->set_period)
-			schedule_delayed_work(&sampler->budget_work, BUDGET_INTERVAL);
+			begin_budget(sampler);
 	}
 	mutex_unlock(&sampler->lock);
 	return ret;

@@ -188,13 +188,16 @@ static bool walk_next(void)
 	return true;
 }
 
+/* permille of the interval */
+static u64 interval_ns(void)
+{
+	return (u64)READ_ONCE(abit_sampler->cpu_budget) *
+	       (jiffies_to_nsecs(ABIT_INTERVAL) / 1000);
+}
+
 static unsigned long interval_ptes(void)
 {
-	/* permille of the interval, in entries; the work adapts no further. */
-	u64 ns = (u64)READ_ONCE(abit_sampler->cpu_budget) *
-		 (jiffies_to_nsecs(ABIT_INTERVAL) / 1000);
-
-	return clamp_t(u64, ns / ABIT_PTE_NS, 1, ABIT_PTES_MAX);
+	return clamp_t(u64, interval_ns() / ABIT_PTE_NS, 1, ABIT_PTES_MAX);
 }
 
 static u64 records_so_far(void)
@@ -211,7 +214,8 @@ static void abit_work(struct work_struct *work)
 	unsigned long pieces = DIV_ROUND_UP(interval_ptes(), ABIT_PTES_PER_HOLD);
 	const u64 records = records_so_far();
 
-	while (pieces-- && walk_next())
+	/* With many processes it takes longer to find the next than to walk it. */
+	while (pieces-- && walk_next() && tiermem_stopwatch_read(&start) < interval_ns())
 		cond_resched();
 	interval = records_so_far() > records ? ABIT_INTERVAL :
 						min(2 * interval, ABIT_INTERVAL_MAX);
