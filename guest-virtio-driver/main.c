@@ -67,7 +67,7 @@ static int start(struct tiermem *tm)
 /* A machine that is not tiered is still one with quotas. */
 static void start_tiering(struct tiermem *tm)
 {
-	int ret = tm->num_tiers < 2 ? -ENODEV : tiermem_tiering_start(tm);
+	int ret = tiermem_tiering_start(tm);
 
 	if (ret)
 		dev_warn(&tm->vdev->dev, "pages are not moved between tiers (%d)\n", ret);
@@ -168,13 +168,26 @@ static int tiermem_reboot(struct notifier_block *nb, unsigned long action,
 	return NOTIFY_DONE;
 }
 
+/*
+ * CPUs' counters, hotplug callbacks and the kernel's own tiering have one owner: the first
+ * device. A second would also own memory of the same nodes.
+ */
+static atomic_t devices;
+
 static int tiermem_probe(struct virtio_device *vdev)
 {
-	struct tiermem *tm = kzalloc(sizeof(*tm), GFP_KERNEL);
+	struct tiermem *tm;
 	int ret;
 
-	if (!tm)
+	if (atomic_cmpxchg(&devices, 0, 1)) {
+		dev_err(&vdev->dev, "a machine has one device of this kind, and this is another\n");
+		return -EBUSY;
+	}
+	tm = kzalloc(sizeof(*tm), GFP_KERNEL);
+	if (!tm) {
+		atomic_set(&devices, 0);
 		return -ENOMEM;
+	}
 	refcount_set(&tm->holders, 1);
 	tm->vdev = vdev;
 	vdev->priv = tm;
@@ -184,6 +197,7 @@ static int tiermem_probe(struct virtio_device *vdev)
 	if (ret) {
 		vdev->priv = NULL;
 		tiermem_put(tm);
+		atomic_set(&devices, 0);
 		return ret;
 	}
 	start_tiering(tm);
@@ -210,6 +224,7 @@ static void tiermem_remove(struct virtio_device *vdev)
 	tiermem_governor_destroy(tm);
 	vdev->priv = NULL;
 	tiermem_put(tm);
+	atomic_set(&devices, 0);
 }
 
 static void tiermem_config_changed(struct virtio_device *vdev)
