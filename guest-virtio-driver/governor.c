@@ -106,8 +106,7 @@ static bool make_room(struct tiermem_tier *tier, unsigned long want,
 {
 	if (tier->index || most == TIERMEM_TAKE_FREE || tier->until_room)
 		return false;
-	if (is_much(tiermem_tiering_make_room(tier->tm, min_t(unsigned long, want, ROOM_PAGES)),
-		    want))
+	if (is_much(tiermem_tiering_make_room(tier, min_t(unsigned long, want, ROOM_PAGES)), want))
 		return true;
 	tier->until_room = ROOM_PAGES;
 	return false;

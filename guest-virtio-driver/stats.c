@@ -15,7 +15,6 @@
 #define STATS_OF_TIERING (4 + TIERMEM_EXCHANGE_OUTCOMES + TIERMEM_STAGES + \
 			  2 * TM_CURVE_POINTS)
 #define STATS_MAX (STATS_PER_TIER * VIRTIO_TIERMEM_MAX_TIERS + STATS_OF_TIERING)
-#define EPOCHS_PER_SECOND 2
 #define NO_TIER VIRTIO_TIERMEM_STAT_NO_TIER
 
 unsigned long tiermem_managed_pages(const struct tiermem_tier *tier)
@@ -114,7 +113,7 @@ static void add_curve(struct tiermem *tm, unsigned int *n)
 		add_indexed(tm, n, VIRTIO_TIERMEM_STAT_CURVE_BYTES, NO_TIER, i,
 			    points[i].bytes);
 		add_indexed(tm, n, VIRTIO_TIERMEM_STAT_CURVE_RATE, NO_TIER, i,
-			    points[i].accesses * EPOCHS_PER_SECOND);
+			    points[i].accesses * (MSEC_PER_SEC / TIERMEM_EPOCH_MS));
 	}
 }
 

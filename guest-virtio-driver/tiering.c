@@ -25,7 +25,6 @@
 #include "tiermem.h"
 #include "trace.h"
 
-#define EPOCH_MS 250
 /* While less than so many 1/1000 of the heat could be placed better. */
 #define SETTLED_MS 500
 #define SETTLED_MILLI 100
@@ -467,8 +466,8 @@ static unsigned int epoch_ms(struct tiermem_tiering *t)
 	if (is_quiet(t))
 		return QUIET_MS;
 	if (t->stirred_epochs)
-		return EPOCH_MS;
-	return t->result.uncertain_milli < SETTLED_MILLI ? SETTLED_MS : EPOCH_MS;
+		return TIERMEM_EPOCH_MS;
+	return t->result.uncertain_milli < SETTLED_MILLI ? SETTLED_MS : TIERMEM_EPOCH_MS;
 }
 
 /* Who has served the accesses since the last epoch is quite unlike before. */
@@ -505,7 +504,7 @@ static unsigned long until_next_look(struct tiermem_tiering *t)
 
 	/* The jiffy that has begun does not count. */
 	return clamp(left + 1, 1UL,
-		     msecs_to_jiffies(t->quiet_epochs ? epoch_ms(t) : EPOCH_MS));
+		     msecs_to_jiffies(t->quiet_epochs ? epoch_ms(t) : TIERMEM_EPOCH_MS));
 }
 
 /* Returns the jiffies until the next look. */
@@ -548,14 +547,14 @@ static bool wait_for_samples(struct tiermem_tiering *t, unsigned long pause)
 	if (!READ_ONCE(t->paused))
 		return tiermem_sampler_wait(&t->tm->sampler, pause);
 	/* Full rings are somebody else's now, and wake this thread once at most. */
-	sleep_idle(msecs_to_jiffies(EPOCH_MS));
+	sleep_idle(msecs_to_jiffies(TIERMEM_EPOCH_MS));
 	return false;
 }
 
 static int tiering_thread(void *data)
 {
 	struct tiermem_tiering *t = data;
-	unsigned long pause = msecs_to_jiffies(EPOCH_MS);
+	unsigned long pause = msecs_to_jiffies(TIERMEM_EPOCH_MS);
 
 	while (!kthread_should_stop())
 		pause = look(t, wait_for_samples(t, pause));
@@ -564,9 +563,9 @@ static int tiering_thread(void *data)
 
 /* ---- A smaller fast quota ---- */
 
-unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
+unsigned long tiermem_tiering_make_room(const struct tiermem_tier *tier, unsigned long pages)
 {
-	struct tiermem_tiering *t = &tm->tiering;
+	struct tiermem_tiering *t = &tier->tm->tiering;
 	unsigned long sum = 0, moved;
 	unsigned int vain = 0;
 	int nr;
@@ -585,6 +584,9 @@ unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages)
 		if (vain == SHRINK_VAIN)
 			break;
 		sum += moved;
+		/* A few pages a plan, where there is hardly any room, could take minutes. */
+		if (tiermem_must_end(tier) || time_after_eq(jiffies, tier->run_end))
+			break;
 	}
 	mutex_unlock(&t->lock);
 	trace_tiermem_make_room(TM_TIER_FAST, pages, sum);
@@ -612,7 +614,7 @@ static int allocate(struct tiermem_tiering *t)
 	int ret;
 
 	tm_policy_config_guest(&config);
-	config.epoch_ms = EPOCH_MS;
+	config.epoch_ms = TIERMEM_EPOCH_MS;
 	config.period_min = TIERMEM_PERIOD_MIN;
 	config.seed = get_random_u64();
 	ret = tm_policy_create(&config, &t->policy);
@@ -726,6 +728,8 @@ int tiermem_tiering_start(struct tiermem *tm)
 	struct tiermem_tiering *t = &tm->tiering;
 	int ret = 0;
 
+	if (tm->num_tiers < 2)
+		return -ENODEV;
 	mutex_lock(&t->control);
 	if (!t->thread)
 		ret = start(t);

@@ -38,6 +38,8 @@ enum tiermem_stage {
 };
 
 #define TIERMEM_RECORDS_PER_READ 64
+/* Of nominal length; what the policy counts by the epoch is by this. */
+#define TIERMEM_EPOCH_MS 250
 
 struct tiermem_tiering {
 	struct tiermem *tm;
@@ -84,17 +86,17 @@ struct tiermem_tiering {
 };
 
 void tiermem_tiering_init(struct tiermem *tm);
-/* 0 (also when it is on), -ENOMEM, or why there is no sampling. May sleep. */
+/* 0 (also when it is on), -ENODEV with one tier, -ENOMEM, or why there is no sampling. May sleep. */
 int tiermem_tiering_start(struct tiermem *tm);
 /* Off within the time that one batch of moves takes. May sleep. */
 void tiermem_tiering_stop(struct tiermem *tm);
 
 /*
- * Move the coldest pages of the fast tier to the slow one until @pages more are
- * free, or nothing more can be moved. Returns how many were moved; 0 when
- * tiering is off. May sleep; no lock may be held.
+ * Move the coldest pages of the fast tier, @tier, to the slow one until @pages more
+ * are free, nothing more can be moved, or, after the first plan, the tier's run is over.
+ * Returns how many were moved; 0 when tiering is off. May sleep; no lock may be held.
  */
-unsigned long tiermem_tiering_make_room(struct tiermem *tm, unsigned long pages);
+unsigned long tiermem_tiering_make_room(const struct tiermem_tier *tier, unsigned long pages);
 
 /*
  * Whether the kernel's own tiering is turned off while ours is on. 0, or
