@@ -84,8 +84,8 @@ def reclaimed(machine):
 
 
 def ooms_until_calm(machine):
-    """How many there were when none came for 12 s of guest time, in which the first back-off ends. Who got just what he
-    asked for may ask for a page more."""
+    """How many there were when none came for 12 s of guest time, in which the first back-off ends. The last one may have
+    brought just enough: then the shell that looks, or sleeps, is who needs the next."""
     before, ooms = -1, len(tiers.traced(machine, "tiermem_oom"))
     while before != ooms <= MANY:
         machine.run("sleep 12")
