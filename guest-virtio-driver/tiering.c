@@ -566,14 +566,16 @@ static int tiering_thread(void *data)
 unsigned long tiermem_tiering_make_room(const struct tiermem_tier *tier, unsigned long pages)
 {
 	struct tiermem_tiering *t = &tier->tm->tiering;
-	unsigned long sum = 0, moved;
+	unsigned long sum = 0, moved, end;
 	unsigned int vain = 0;
 	int nr;
 
 	mutex_lock(&t->lock);
+	end = jiffies + HZ;
 	if (t->policy)
 		sum = move_idle(t, pages, U64_MAX);
-	while (t->policy && sum < pages && !READ_ONCE(t->stopping)) {
+	while (t->policy && sum < pages && vain < SHRINK_VAIN && !READ_ONCE(t->stopping) &&
+	       !tiermem_must_end(tier)) {
 		nr = tm_policy_shrink(t->policy, PFN_PHYS(pages - sum), walk, t,
 				      t->moves, SHRINK_MOVES);
 		if (nr <= 0)
@@ -581,11 +583,9 @@ unsigned long tiermem_tiering_make_room(const struct tiermem_tier *tier, unsigne
 		moved = carry_out(t, nr, U64_MAX);
 		/* What has just been refused is not in the next plan. */
 		vain = moved ? 0 : vain + 1;
-		if (vain == SHRINK_VAIN)
-			break;
 		sum += moved;
 		/* A few pages a plan, where there is hardly any room, could take minutes. */
-		if (tiermem_must_end(tier) || time_after_eq(jiffies, tier->run_end))
+		if (moved && time_after_eq(jiffies, end))
 			break;
 	}
 	mutex_unlock(&t->lock);

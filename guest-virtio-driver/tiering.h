@@ -38,7 +38,7 @@ enum tiermem_stage {
 };
 
 #define TIERMEM_RECORDS_PER_READ 64
-/* Of nominal length; what the policy counts by the epoch is by this. */
+/* Nominal length of an epoch: what the policy tells per epoch is per so many ms. */
 #define TIERMEM_EPOCH_MS 250
 
 struct tiermem_tiering {
@@ -92,9 +92,10 @@ int tiermem_tiering_start(struct tiermem *tm);
 void tiermem_tiering_stop(struct tiermem *tm);
 
 /*
- * Move the coldest pages of the fast tier, @tier, to the slow one until @pages more
- * are free, nothing more can be moved, or, after the first plan, the tier's run is over.
- * Returns how many were moved; 0 when tiering is off. May sleep; no lock may be held.
+ * Move the coldest pages of the fast tier, @tier, to the slow one until @pages more are
+ * free, or nothing more can be moved, for about a second at most; less when the guest is
+ * out of memory or the driver goes. Returns how many were moved; 0 when tiering is off.
+ * May sleep; no lock may be held.
  */
 unsigned long tiermem_tiering_make_room(const struct tiermem_tier *tier, unsigned long pages);
 
