@@ -162,11 +162,11 @@ static void read_qos(struct tiermem *tm, struct tiermem_qos *qos)
 			qos.migration_bandwidth, &qos->migration_bandwidth);
 	virtio_cread_le(vdev, struct virtio_tiermem_config, qos.cpu_budget,
 			&qos->cpu_budget);
-	/* A class that is newer than this driver asks for nothing that it could know of. */
-	qos->qos_class = min_t(u32, qos->qos_class, VIRTIO_TIERMEM_QOS_BEST_EFFORT);
-	qos->cpu_budget = min_t(u32, qos->cpu_budget, VIRTIO_TIERMEM_MAX_CPU_BUDGET);
 	virtio_cread_le(vdev, struct virtio_tiermem_config, qos.shrink_deadline,
 			&qos->shrink_deadline_ms);
+	/* What no device may set would end tiering: the nearest that it may is used. */
+	qos->qos_class = min_t(u32, qos->qos_class, VIRTIO_TIERMEM_QOS_BEST_EFFORT);
+	qos->cpu_budget = min_t(u32, qos->cpu_budget, VIRTIO_TIERMEM_MAX_CPU_BUDGET);
 }
 
 static u32 config_generation(struct virtio_device *vdev)

@@ -260,7 +260,7 @@ enum tiermem_exchange_outcome tiermem_refuse_node(struct tiermem_space *space,
 	return TIERMEM_EXCHANGED;
 }
 
-/* In 7.x a cgroup has an object for each node that it is charged on. */
+/* Not memcg_data: in 7.3 that is an obj_cgroup, of which a cgroup has one for each node. */
 static bool same_cgroup(struct folio *a, struct folio *b)
 {
 	bool same;

@@ -168,26 +168,13 @@ static int tiermem_reboot(struct notifier_block *nb, unsigned long action,
 	return NOTIFY_DONE;
 }
 
-/*
- * CPUs' counters, hotplug callbacks and the kernel's own tiering have one owner: the first
- * device. A second would also own memory of the same nodes.
- */
-static atomic_t devices;
-
-static int tiermem_probe(struct virtio_device *vdev)
+static int bind(struct virtio_device *vdev)
 {
-	struct tiermem *tm;
+	struct tiermem *tm = kzalloc(sizeof(*tm), GFP_KERNEL);
 	int ret;
 
-	if (atomic_cmpxchg(&devices, 0, 1)) {
-		dev_err(&vdev->dev, "a machine has one device of this kind, and this is another\n");
-		return -EBUSY;
-	}
-	tm = kzalloc(sizeof(*tm), GFP_KERNEL);
-	if (!tm) {
-		atomic_set(&devices, 0);
+	if (!tm)
 		return -ENOMEM;
-	}
 	refcount_set(&tm->holders, 1);
 	tm->vdev = vdev;
 	vdev->priv = tm;
@@ -197,7 +184,6 @@ static int tiermem_probe(struct virtio_device *vdev)
 	if (ret) {
 		vdev->priv = NULL;
 		tiermem_put(tm);
-		atomic_set(&devices, 0);
 		return ret;
 	}
 	start_tiering(tm);
@@ -205,6 +191,26 @@ static int tiermem_probe(struct virtio_device *vdev)
 	tm->reboot_nb.notifier_call = tiermem_reboot;
 	register_reboot_notifier(&tm->reboot_nb);
 	return 0;
+}
+
+/*
+ * Bit 0: there is a device. Samplers, CPU hotplug callbacks and the kernel's own tiering
+ * are the machine's and kept in static variables, for one device.
+ */
+static unsigned long bound;
+
+static int tiermem_probe(struct virtio_device *vdev)
+{
+	int ret;
+
+	if (test_and_set_bit(0, &bound)) {
+		dev_err(&vdev->dev, "the driver serves one device in a machine: remove this one\n");
+		return -EBUSY;
+	}
+	ret = bind(vdev);
+	if (ret)
+		clear_bit(0, &bound);
+	return ret;
 }
 
 static void tiermem_remove(struct virtio_device *vdev)
@@ -224,7 +230,7 @@ static void tiermem_remove(struct virtio_device *vdev)
 	tiermem_governor_destroy(tm);
 	vdev->priv = NULL;
 	tiermem_put(tm);
-	atomic_set(&devices, 0);
+	clear_bit(0, &bound);
 }
 
 static void tiermem_config_changed(struct virtio_device *vdev)

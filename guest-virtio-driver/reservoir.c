@@ -95,7 +95,7 @@ static void unenter_batch(struct tiermem_tier *tier, unsigned int first,
 {
 	const struct tm_interval *range;
 
-	/* The last that was entered first: what had joined an interval is cut off its end, which needs no memory. */
+	/* In the reverse order: most are cut off an interval's end, which needs no memory. */
 	while (end > first) {
 		range = &tier->batch.ranges[--end];
 		if (tm_range_set_remove(tier->surrendered, range->start,
@@ -233,7 +233,10 @@ void tiermem_reservoir_release_all(struct tiermem_tier *tier)
 
 	mutex_lock(&tier->lock);
 	while (tm_range_set_prev(tier->surrendered, U64_MAX, &range)) {
-		/* Intervals may be terabytes. A part of the end is removed without memory. */
+		/*
+		 * An interval can be terabytes, which take seconds: in pieces, from its
+		 * end, which needs no memory.
+		 */
 		if (range.end - range.start > REQUEST_PAGES)
 			range.start = range.end - REQUEST_PAGES;
 		tm_range_set_remove(tier->surrendered, range.start, range.end);

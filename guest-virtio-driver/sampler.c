@@ -194,22 +194,30 @@ int tiermem_sampler_set_event(struct tiermem_sampler *sampler,
 	return ret;
 }
 
+/* What is spent from now on is compared with the time from now on. */
+static void begin_budget(struct tiermem_sampler *sampler)
+{
+	struct tiermem_sampler_stats stats;
+
+	tiermem_sampler_stats(sampler, &stats);
+	sampler->budget_time_ns = stats.time_ns;
+	sampler->budget_at_ns = ktime_get_ns();
+}
+
 /* Double the period while sampling costs too much; halve it when it is cheap. */
 static void budget_work(struct work_struct *work)
 {
 	struct tiermem_sampler *sampler = container_of(to_delayed_work(work),
 						       struct tiermem_sampler,
 						       budget_work);
-	struct tiermem_sampler_stats stats;
-	u64 budget_ns, used_ns, now = ktime_get_ns();
+	const u64 used_before = sampler->budget_time_ns, before = sampler->budget_at_ns;
+	u64 budget_ns, used_ns;
 	u32 period;
 
-	tiermem_sampler_stats(sampler, &stats);
-	used_ns = stats.time_ns - sampler->budget_time_ns;
-	sampler->budget_time_ns = stats.time_ns;
-	/* A sleeping CPU's deferrable timer may have come late. */
-	budget_ns = (now - sampler->budget_at_ns) / 1000 * READ_ONCE(sampler->cpu_budget);
-	sampler->budget_at_ns = now;
+	begin_budget(sampler);
+	used_ns = sampler->budget_time_ns - used_before;
+	/* Not of BUDGET_INTERVAL: a sleeping CPU's deferrable timer comes late. */
+	budget_ns = (sampler->budget_at_ns - before) / 1000 * READ_ONCE(sampler->cpu_budget);
 	mutex_lock(&sampler->lock);
 	period = sampler->period;
 	if (used_ns > budget_ns)
@@ -220,12 +228,6 @@ static void budget_work(struct work_struct *work)
 	if (sampler->source)
 		change_period(sampler, period | 1);
 	mutex_unlock(&sampler->lock);
-	schedule_delayed_work(&sampler->budget_work, BUDGET_INTERVAL);
-}
-
-static void begin_budget(struct tiermem_sampler *sampler)
-{
-	sampler->budget_at_ns = ktime_get_ns();
 	schedule_delayed_work(&sampler->budget_work, BUDGET_INTERVAL);
 }
 
@@ -347,8 +349,10 @@ int tiermem_sampler_start(struct tiermem_sampler *sampler)
 		ret = start_first_source(sampler);
 		if (ret)
 			free_rings(sampler);
-		else if (sampler->source->set_period)
+		else if (sampler->source->set_period) {
 			begin_budget(sampler);
+			schedule_delayed_work(&sampler->budget_work, BUDGET_INTERVAL);
+		}
 	}
 	mutex_unlock(&sampler->lock);
 	return ret;

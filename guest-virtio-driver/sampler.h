@@ -123,8 +123,8 @@ struct tiermem_sampler {
 	wait_queue_head_t waiting;	/* the consumer, until filled */
 	int hotplug_state;
 	struct delayed_work budget_work;
-	u64 budget_time_ns;		/* stats.time_ns at its last run, ... */
-	u64 budget_at_ns;		/* ... which was then (ktime_get_ns()) */
+	u64 budget_time_ns;		/* stats.time_ns at its last run, or at the start ... */
+	u64 budget_at_ns;		/* ... and ktime_get_ns() then */
 	char reasons[TIERMEM_NR_SOURCES][TIERMEM_REASON_LEN];
 };
 

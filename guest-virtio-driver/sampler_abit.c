@@ -188,7 +188,7 @@ static bool walk_next(void)
 	return true;
 }
 
-/* permille of the interval */
+/* What the walks of an interval may take. */
 static u64 interval_ns(void)
 {
 	return (u64)READ_ONCE(abit_sampler->cpu_budget) *
